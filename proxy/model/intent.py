@@ -1,0 +1,53 @@
+"""Everything the operator's file says, checked and frozen: the intent that git owns. The controller's position is elsewhere."""
+
+from __future__ import annotations
+
+import msgspec
+
+from proxy import limits
+from proxy.model.route import Route
+from proxy.model.service import Service
+
+
+class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where clients connect: ``host``/``port`` or ``unix``. ``trusted_proxies`` are CIDR texts whose forwarding headers are believed."""
+
+    name: str
+    host: str = ""
+    port: int = 0
+    unix: str = ""
+    trusted_proxies: tuple[str, ...] = ()
+
+
+class Admin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where operators connect. ``token_file`` is a path; empty means no token, allowed on loopback and unix sockets only."""
+
+    host: str = "127.0.0.1"
+    port: int = 9900
+    unix: str = ""
+    token_file: str = ""
+
+
+class AccessLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """JSON lines to ``path`` (``-`` is standard output). ``sample`` in 0..1 of the good requests; failures are always written."""
+
+    path: str = "-"
+    sample: float = 1.0
+
+
+class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One whole configuration. ``digest`` is the SHA-256 (hex) of the text it was read from, after merging a directory."""
+
+    digest: str
+    listeners: tuple[Listener, ...]
+    services: tuple[Service, ...]
+    routes: tuple[Route, ...]
+    admin: Admin = Admin()
+    workers: int = 1
+    state_path: str = "state/headgate.db"
+    access_log: AccessLog | None = None
+    drain_timeout_s: float = limits.DRAIN_TIMEOUT_S
+
+    def service(self, name: str) -> Service | None:
+        """The service of that name, or None."""
+        return next((s for s in self.services if s.name == name), None)

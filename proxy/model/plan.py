@@ -1,0 +1,42 @@
+"""The message that goes down: all a worker needs to serve, with its generation. Built by the publisher, compiled by ``routing``."""
+
+from __future__ import annotations
+
+import msgspec
+
+from proxy import limits
+from proxy.model.intent import AccessLog, Listener
+from proxy.model.route import Route
+from proxy.model.service import Override, Sticky, Timeouts, Version
+
+
+class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One service under one split.
+
+    ``weights`` stand beside ``versions`` (relative, none negative, one at least above 0). While a rollout runs, ``rollout`` is its
+    revision number (0: none), ``stable`` and ``candidate`` name its two versions and only those two have weight.
+    """
+
+    name: str
+    versions: tuple[Version, ...]
+    weights: tuple[float, ...]
+    rollout: int = 0
+    stable: str = ""
+    candidate: str = ""
+    sticky: Sticky | None = None
+    overrides: tuple[Override, ...] = ()
+    timeouts: Timeouts = Timeouts()
+    balance: str = "least_requests"
+    expose_version: bool = False
+
+
+class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole table in the making. Generations only grow; a worker serves exactly one and names it in every snapshot."""
+
+    generation: int
+    digest: str
+    listeners: tuple[Listener, ...]
+    services: tuple[ServicePlan, ...]
+    routes: tuple[Route, ...]
+    snapshot_interval_s: float = limits.SNAPSHOT_SLOW_S
+    access_log: AccessLog | None = None

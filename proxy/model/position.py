@@ -1,0 +1,65 @@
+"""How far a rollout has got: the position that the controller owns, and the verdict that moves it. Frozen; decided in ``rollout``."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+
+from proxy.model.rollout import RolloutPlan
+
+WEIGHT_BP_MAX = 10_000
+"""All of a service's traffic, in basis points."""
+
+
+class Phase(StrEnum):
+    """Where a service stands. The contract fixes the names."""
+
+    STABLE = "stable"  # one version carries everything, nothing is being tried
+    SHADOWING = "shadowing"  # the candidate sees copies only
+    PROGRESSING = "progressing"  # the candidate has weight and steps go on by themselves
+    PAUSED = "paused"  # the candidate keeps its weight until somebody says otherwise; the guard stays on
+    PROMOTING = "promoting"  # decided and recorded; the workers have not all acknowledged
+    ROLLING_BACK = "rolling_back"  # decided and recorded; the workers have not all acknowledged
+    ROLLED_BACK = "rolled_back"  # stable carries everything; this target is not tried again by itself
+
+
+class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One service's position. ``plan`` is the plan the rollout began with: a reload changes the next rollout, never this one.
+
+    ``weight_bp`` is the candidate's share wanted now. ``step_elapsed_s`` counts only time that was observed, so a restart neither
+    skips nor repeats it. ``fingerprint`` identifies the target's endpoints and labels, so a changed one may be tried again.
+    """
+
+    service: str
+    stable: str
+    phase: Phase = Phase.STABLE
+    candidate: str = ""
+    target: str = ""
+    fingerprint: str = ""
+    rollout: int = 0
+    plan: RolloutPlan = RolloutPlan()
+    step: int = 0
+    weight_bp: int = 0
+    step_elapsed_s: float = 0.0
+    step_requests: int = 0
+    elapsed_s: float = 0.0
+    reason: str = ""
+
+
+class Finding(StrEnum):
+    """What a judge says. Only ROLLBACK and PAUSE act; no data is HOLD, which never passes and never fails by itself."""
+
+    PASS = "pass"
+    HOLD = "hold"
+    PAUSE = "pause"
+    ROLLBACK = "rollback"
+
+
+class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A finding, the sentence that says why, and every figure it stood on (JSON values only)."""
+
+    finding: Finding
+    reason: str
+    figures: dict[str, Any] = {}

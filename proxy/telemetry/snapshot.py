@@ -1,0 +1,58 @@
+"""The message that comes up: what a worker counted since its last one. Merging is addition, so order does not matter."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
+    """Counts of one (service, version) under one split, since the snapshot before.
+
+    ``rollout`` and ``candidate_share`` (0..1) are those of the plan the requests were drawn on, so a judge needs no other context.
+    ``requests`` is by status code and holds every answered request, 499 included. ``failures`` is by cause and holds all that are
+    charged to the version. ``draws`` and ``draw_failures`` hold only requests that the split drew (no override, no client abort, no
+    mirror), a failure of a known user excepted: those are ``failed_users``, as (hash, cause) pairs, for the judge to count once.
+    ``latency`` maps histogram buckets (``telemetry.histogram``) to counts. ``in_flight`` is the level now, not a difference.
+    """
+
+    service: str
+    version: str
+    generation: int
+    rollout: int = 0
+    candidate_share: float = 0.0
+    requests: dict[int, int] = {}
+    failures: dict[str, int] = {}
+    draws: int = 0
+    draw_failures: dict[str, int] = {}
+    failed_users: list[tuple[int, str]] = []
+    failed_users_dropped: int = 0
+    latency: dict[int, int] = {}
+    latency_sum_s: float = 0.0
+    in_flight: int = 0
+    retries: int = 0
+    fallbacks: int = 0
+
+
+class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
+    """Levels of one endpoint in one worker: connections busy and idle, and whether the last connect succeeded."""
+
+    service: str
+    version: str
+    endpoint: str
+    active: int = 0
+    idle: int = 0
+    healthy: bool = True
+
+
+class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
+    """One worker's counts. ``sequence`` grows by one each time, so a lost or doubled snapshot is seen. ``at_s`` is Unix time."""
+
+    worker: int
+    sequence: int
+    generation: int
+    at_s: float
+    cells: list[CellDelta] = []
+    endpoints: list[EndpointState] = []
+    unmatched: dict[int, int] = {}
+    downstream_connections: int = 0
+    access_log_dropped: int = 0
