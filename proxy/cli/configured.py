@@ -1,0 +1,97 @@
+"""Verbs over the configuration file: ``run``, ``validate``, ``schema``. Knows where files are found, nothing of what they mean."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from proxy.cli.output import output_option, say
+
+config_option = click.option(
+    "--config",
+    metavar="FILE",
+    help="Configuration file or directory [else $HEADGATE_CONFIG, ./headgate.yaml, config/headgate.yaml, /etc/headgate/headgate.yaml].",
+)
+
+
+class Setting(click.ParamType):
+    """``key.path=value`` of ``--set``, as a pair; the first ``=`` divides."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        key, equals, text = str(value).partition("=")
+        if not equals or not key.strip():
+            self.fail(f"{value!r} is not KEY=VALUE; for example: --set workers=2", param, ctx)
+        return key.strip(), text
+
+
+set_option = click.option(
+    "--set", "overrides", multiple=True, type=Setting(), help="Put VALUE over what the file says at KEY; may be repeated."
+)
+
+
+@click.command()
+@config_option
+@set_option
+def run(config: str | None, overrides: Sequence[tuple[str, str]]) -> int:
+    """Start the proxy and serve until told to stop.
+
+    Signals: HUP reloads; TERM and INT drain and end with 0, a second one ends at once; USR1 reopens log files.
+    """
+    from proxy.config import discover
+    from proxy.supervisor.main import run as supervise
+
+    path, why = discover(config, env=os.environ, cwd=Path.cwd())
+    return supervise(path, why=why, overrides=tuple(overrides), env=os.environ)
+
+
+@click.command()
+@click.argument("file", required=False)
+@config_option
+@set_option
+@output_option
+def validate(file: str | None, config: str | None, overrides: Sequence[tuple[str, str]], output: str) -> int:
+    """Check a configuration as a reload would; nothing is started. Exit 1 and every mistake when it is not valid."""
+    from proxy.config import ConfigInvalid, discover, load
+
+    if file and config:
+        raise click.UsageError("give the file once: as FILE or with --config")
+    path, _ = discover(file or config, env=os.environ, cwd=Path.cwd())
+    try:
+        intent = load(path, env=os.environ, overrides=tuple(overrides))
+    except ConfigInvalid as error:
+        mistakes = error.mistakes
+        rows = [{"file": str(m.file), "line": m.line, "column": m.column, "key": m.key, "text": m.text} for m in mistakes]
+        lines = [*(str(m) for m in mistakes), counted(len(mistakes), "mistake")]
+        say(output, {"valid": False, "file": str(path), "mistakes": rows}, "\n".join(lines))
+        return 1
+    counts = {"listeners": len(intent.listeners), "services": len(intent.services), "routes": len(intent.routes)}
+    summary = ", ".join(counted(n, noun.removesuffix("s")) for noun, n in counts.items())
+    say(
+        output,
+        {"valid": True, "file": str(path), "digest": intent.digest, **counts, "mistakes": []},
+        f"valid: {summary} (digest {intent.digest[:12]}) in {path}",
+    )
+    return 0
+
+
+@click.command()
+@output_option
+def schema(output: str) -> None:
+    """Print the JSON Schema of the configuration, for editors and linters (JSON either way)."""
+    from proxy.config import json_schema
+
+    say("json", json_schema(), "")
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 route``, ``2 routes``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
