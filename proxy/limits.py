@@ -56,6 +56,19 @@ COLLECT_TIMEOUT_S: Final = 0.25  # how long a scrape waits for a worker's latest
 DRAIN_TIMEOUT_S: Final = 25.0  # below Kubernetes' 30 s grace
 WORKER_BACKOFF_MIN_S: Final = 0.05
 WORKER_BACKOFF_MAX_S: Final = 5.0
+WORKER_STEADY_S: Final = 10.0  # a worker that served this long has no back-off to serve when it dies
+WORKER_START_TIMEOUT_S: Final = 20.0  # from exec to its hello; Python and its imports take 0.2 s, on a starved machine seconds
+DRAIN_GRACE_S: Final = 2.0  # over drain_timeout, for the worker to say so and exit; then it is killed
+CHANNEL_BACKLOG_BYTES_MAX: Final = 1024 * KiB  # a worker owing this much keeps its counts to itself until they are read
+URGENT_SNAPSHOT_S: Final = 0.01  # after a candidate's failure; a burst of failures is still one snapshot
+URGENT_SNAPSHOT_GAP_S: Final = 0.02  # between two urgent ones
+ORPHAN_POLL_S: Final = 0.2  # how often a worker without supervisor looks whether another one serves
+CONTROL_EVENTS_MAX: Final = 8192  # waiting in the control loop: a minute of 8 workers' snapshots; more is dropped and counted
+CONTROL_TICK_S: Final = 0.1  # time passes for rollouts without traffic
+OBSERVED_GAP_S_MAX: Final = 2.0  # a longer silence was not observed and does not count as time of a step
+PROGRESS_S: Final = 1.0  # between two writes of a position that only moved on
+RECENT_EVENTS_MAX: Final = 512  # kept in memory for people; history is in the store
+WINDOW_S: Final = 10  # seconds that "now" means in status
 
 # ---- configuration --------------------------------------------------------------------------------------------------------------
 CONFIG_BYTES_MAX: Final = 16 * 1024 * KiB
@@ -67,3 +80,16 @@ ENDPOINTS_PER_VERSION_MAX: Final = 1_000
 
 # ---- history --------------------------------------------------------------------------------------------------------------------
 HISTORY_REVISIONS_KEPT: Final = 200  # per service; never fewer than the 50 that are promised
+
+# ---- admin API ------------------------------------------------------------------------------------------------------------------
+ADMIN_BODY_BYTES_MAX: Final = 64 * KiB  # a command is a line of JSON
+ADMIN_TEXT_CHARS_MAX: Final = 1000  # a reason or a name that goes into the history
+ADMIN_COMMAND_TIMEOUT_S: Final = 30.0  # an answer to a write: a reload of 10,000 routes and a worker replaced on the way
+HISTORY_PAGE_MAX: Final = 200
+
+# ---- command line ---------------------------------------------------------------------------------------------------------------
+ADMIN_CALL_TIMEOUT_S: Final = 10.0  # above PREPARE_TIMEOUT_S + COMMIT_TIMEOUT_S, which a reload may take
+ADMIN_ANSWER_BYTES_MAX: Final = 32 * 1024 * KiB  # the effective configuration of 20,000 routes is about 10 MiB
+TOKEN_BYTES_MAX: Final = 4 * KiB  # a bearer token; a longer file is the wrong file
+WATCH_INTERVAL_S: Final = 1.0  # between two looks of `status --watch` and `rollout watch`
+WATCH_LOST_MAX_S: Final = 15.0  # a watched proxy may restart; away for longer it is gone
