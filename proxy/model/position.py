@@ -30,6 +30,9 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``weight_bp`` is the candidate's share wanted now. ``step_elapsed_s`` counts only time that was observed, so a restart neither
     skips nor repeats it. ``fingerprint`` identifies the target's endpoints and labels, so a changed one may be tried again.
+    ``target`` is what is wanted live; ``configured`` is what the configuration last named, so that an operator's own target stands
+    until the configuration names another. ``since_s`` is the Unix time of the last change of phase, step or weight.
+    ``guard_floor`` is the log evidence at which the guard last paused: after a resume it pauses again only at a further 1/alpha.
     """
 
     service: str
@@ -46,6 +49,9 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     step_requests: int = 0
     elapsed_s: float = 0.0
     reason: str = ""
+    configured: str = ""
+    since_s: float = 0.0
+    guard_floor: float = 0.0
 
 
 class Finding(StrEnum):
@@ -63,3 +69,25 @@ class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     finding: Finding
     reason: str
     figures: dict[str, Any] = {}
+
+
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One history entry before it has a number: what happened (``kind``), the sentence why, every figure, and who (empty: headgate)."""
+
+    kind: str
+    reason: str
+    figures: dict[str, Any] = {}
+    by: str = ""
+
+
+class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A kept history entry. ``revision`` grows by one per service, from 1; ``position`` is where the service stood after it."""
+
+    service: str
+    revision: int
+    at_s: float
+    kind: str
+    reason: str
+    figures: dict[str, Any]
+    by: str
+    position: Position
