@@ -58,8 +58,8 @@ class AdminClient:
     """Calls to one proxy; a connection per call, so it survives restarts of the proxy between calls."""
 
     def __init__(self, found: Found, *, timeout_s: float = limits.ADMIN_CALL_TIMEOUT_S) -> None:
+        self.found = found
         self.address = found.address
-        self._token = found.token
         self._timeout_s = timeout_s
 
     def get(self, path: str) -> Any:
@@ -77,8 +77,8 @@ class AdminClient:
         if body is not None:
             payload = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        if self._token:
-            headers["Authorization"] = f"Bearer {self._token}"
+        if self.found.token:
+            headers["Authorization"] = f"Bearer {self.found.token}"
         connection = self._connection()
         try:
             connection.request(method, path, body=payload, headers=headers)
@@ -115,7 +115,7 @@ class AdminClient:
                 raise _stranger(self.address, answer, path) from None
         problem = value if isinstance(value, dict) else {}
         if answer.status in (401, 403):
-            raise Refused(_unauthorised(self.address, had_token=bool(self._token)), answer.status, problem)
+            raise Refused(_unauthorised(self.address, had_token=bool(self.found.token)), answer.status, problem)
         if answer.status >= 400 and problem:
             text = str(problem.get("detail") or problem.get("title") or f"status {answer.status}")
             raise Refused(text, answer.status, problem)

@@ -1,0 +1,185 @@
+"""Verbs to a running proxy: ``reload``, ``status``, ``healthcheck``. Thin over the admin API; decides nothing."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from proxy import limits
+from proxy.cli.address import Found, find
+from proxy.cli.client import AdminClient, Refused, Unreachable
+from proxy.cli.configured import config_option, counted
+from proxy.cli.output import output_option, remark, say
+from proxy.errors import OperatorError
+from proxy.model.intent import Admin
+
+
+def connection_options(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say which running proxy is meant; the verb receives them as ``admin``, ``token_file`` and ``config``."""
+    verb = config_option(verb)
+    verb = click.option("--token-file", metavar="FILE", help="File with the bearer token [else $HEADGATE_TOKEN].")(verb)
+    return click.option(
+        "--admin",
+        metavar="URL",
+        help="http://HOST:PORT or unix:/PATH [else $HEADGATE_ADMIN, the configuration's admin, http://127.0.0.1:9900].",
+    )(verb)
+
+
+def connect(admin: str | None, token_file: str | None, config: str | None) -> AdminClient:
+    """A client for the proxy those options and the environment name."""
+    return AdminClient(find(admin, token_file, env=os.environ, configured=lambda: configured_admin(config)))
+
+
+def configured_admin(config: str | None) -> tuple[Admin, str] | None:
+    """The ``admin`` of the configuration found as ``run`` finds it; None when there is none and none was named."""
+    from proxy.config import ConfigInvalid, discover, load
+
+    try:
+        path, _ = discover(config, env=os.environ, cwd=Path.cwd())
+    except OperatorError:
+        if config or os.environ.get("HEADGATE_CONFIG"):
+            raise
+        return None
+    try:
+        return load(path, env=os.environ).admin, f"admin of {path}"
+    except ConfigInvalid as error:
+        remark(f"headgate: {path} has {counted(len(error.mistakes), 'mistake')}, so its admin is not read; name it with --admin")
+        return None
+
+
+@click.command()
+@connection_options
+@output_option
+def reload(admin: str | None, token_file: str | None, config: str | None, output: str) -> int:
+    """Apply the configuration file now. Prints the old and new digest, or every mistake and exit 1."""
+    client = connect(admin, token_file, config)
+    try:
+        answer = client.post("/-/reload", {})
+    except Refused as refusal:
+        mistakes = refusal.problem.get("mistakes")
+        if not isinstance(mistakes, list):
+            raise
+        lines = [m if isinstance(m, str) else mistake_line(m) for m in mistakes]
+        text = "\n".join([*lines, f"{counted(len(lines), 'mistake')}; the running configuration stays as it is"])
+        say(output, refusal.problem, text)
+        return 1
+    say(output, answer, reload_text(answer))
+    return 0
+
+
+def mistake_line(mistake: dict[str, Any]) -> str:
+    """One mistake of the admin API in the form ``validate`` prints."""
+    place = ":".join(str(mistake.get(k, "")) for k in ("file", "line", "column"))
+    return f"{place}: {mistake.get('key', '')}: {mistake.get('text', '')}"
+
+
+def reload_text(answer: dict[str, Any]) -> str:
+    """What a reload did, in a line."""
+    old, new = str(answer.get("old_digest", "")), str(answer.get("new_digest", ""))
+    if old == new:
+        return f"unchanged: digest {new[:12]}"
+    return f"reloaded: digest {old[:12]} -> {new[:12]}"
+
+
+@click.command()
+@click.argument("service", required=False)
+@click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
+@connection_options
+@output_option
+def status(
+    service: str | None, watch: bool, admin: str | None, token_file: str | None, config: str | None, output: str
+) -> int:
+    """Versions, weights wanted and measured, rates, latencies, phase, step and what a rollout waits for."""
+    client = connect(admin, token_file, config)
+    if not watch:
+        body = look(client, service)
+        if output == "json":
+            say(output, body, "")
+        else:
+            _show(body, None, 0.0)
+        return 0
+    _watch(client, service, output)
+    return 0
+
+
+def look(client: AdminClient, service: str | None) -> Any:
+    """The API's word on one service, or on everything."""
+    return client.get(f"/api/v1/services/{quoted(service)}" if service else "/api/v1/status")
+
+
+def quoted(segment: str) -> str:
+    """A name as one path segment."""
+    from urllib.parse import quote
+
+    return quote(segment, safe="")
+
+
+def _show(body: Any, before: Any, seconds: float) -> None:
+    from rich.console import Console
+
+    from proxy.cli.status_view import render
+
+    Console().print(render(body, before, seconds))
+
+
+def _watch(client: AdminClient, service: str | None, output: str) -> None:
+    """Redraw on a terminal, append elsewhere; a proxy that is away for a moment is waited for."""
+    redraw = sys.stdout.isatty() and output == "text"
+    before: Any = None
+    seen_at = 0.0
+    for body in looks(client, service):
+        now = time.monotonic()
+        if redraw:
+            click.clear()
+        if output == "json":
+            import json
+
+            click.echo(json.dumps(body))  # one line a look, so that it can be read as a stream
+        else:
+            _show(body, before, now - seen_at)
+        sys.stdout.flush()
+        before, seen_at = body, now
+
+
+def looks(client: AdminClient, service: str | None, *, every_s: float = limits.WATCH_INTERVAL_S) -> Any:
+    """Look again and again, without end. A proxy away for over WATCH_LOST_MAX_S raises what it was away with."""
+    lost_since: float | None = None
+    while True:
+        try:
+            body = look(client, service)
+        except Unreachable as error:
+            now = time.monotonic()
+            lost_since = now if lost_since is None else lost_since
+            if now - lost_since > limits.WATCH_LOST_MAX_S:
+                raise
+            remark(f"headgate: {error}; looking again")
+        else:
+            lost_since = None
+            yield body
+        time.sleep(every_s)
+
+
+@click.command()
+@click.option("--live", is_flag=True, help="Ask only whether the process answers, not whether every worker serves.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 60.0), default=2.0, show_default=True, help="Seconds.")
+@connection_options
+@output_option
+def healthcheck(
+    live: bool, timeout_s: float, admin: str | None, token_file: str | None, config: str | None, output: str
+) -> int:
+    """Exit 0 when the proxy is ready, 1 when not: for container probes."""
+    found: Found = connect(admin, token_file, config).found
+    client = AdminClient(found, timeout_s=timeout_s)
+    answer = client.raw("GET", "/-/healthy" if live else "/-/ready")
+    good = answer.status == 200
+    what = ("healthy" if live else "ready") if good else ("not healthy" if live else "not ready")
+    detail = answer.body[:500].decode("utf-8", "replace").strip()
+    text = what if good else f"{what}: status {answer.status} from {client.address}: {detail}"
+    say(output, {"ok": good, "status": answer.status, "address": str(client.address)}, text)
+    return 0 if good else 1
