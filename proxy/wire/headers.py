@@ -1,0 +1,248 @@
+"""Field lines: what each one means for the message that carries it, decided once per distinct line.
+
+Facts. RFC 9110 section 5.1: a name is a token (tchar+), compared without case. Section 5.5: a value holds no CR, LF or NUL and is
+trimmed of SP and HTAB only. RFC 9112 section 5.1: no whitespace between name and colon. Section 5.2: obs-fold is refused. RFC 9110
+section 7.6.1: fields named by Connection, and the connection's own, are not forwarded.
+
+Clients and origins repeat a few dozen lines for ever, so a validated line is remembered in a bounded table: the next message that
+carries the very same bytes costs one look-up. Lines that hold credentials or are unique by nature are never remembered.
+Knows nothing of heads, order or framing conflicts: that is ``request`` and ``response``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal
+
+from proxy import limits
+from proxy.errors import HeadgateError
+
+
+class BadLine(HeadgateError):
+    """A field line no recipient should accept. ``status`` is what a client that sent it is answered."""
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class Kind:
+    """What a line is to us. Zero is every line that is forwarded as it stands; the numbers are only names."""
+
+    PLAIN: Final = 0
+    DROP: Final = 1  # hop-by-hop or not to be believed: never forwarded
+    HOST: Final = 2
+    CONTENT_LENGTH: Final = 3
+    TRANSFER_ENCODING: Final = 4
+    CONNECTION: Final = 5
+    EXPECT: Final = 6
+    TE: Final = 7
+    FORWARDED_FOR: Final = 8
+    FORWARDED_PROTO: Final = 9
+    FORWARDED_HOST: Final = 10
+    REQUEST_ID: Final = 11
+    VIA: Final = 12
+    UPGRADE: Final = 13
+    DATE: Final = 14
+    FORWARDED: Final = 15
+
+
+REQUEST_KINDS: Final[dict[bytes, int]] = {
+    b"host": Kind.HOST,
+    b"content-length": Kind.CONTENT_LENGTH,
+    b"transfer-encoding": Kind.TRANSFER_ENCODING,
+    b"connection": Kind.CONNECTION,
+    b"expect": Kind.EXPECT,
+    b"te": Kind.TE,
+    b"upgrade": Kind.UPGRADE,
+    b"x-forwarded-for": Kind.FORWARDED_FOR,
+    b"x-forwarded-proto": Kind.FORWARDED_PROTO,
+    b"x-forwarded-host": Kind.FORWARDED_HOST,
+    b"forwarded": Kind.FORWARDED,  # RFC 7239: same trust question as X-Forwarded-For, under another name
+    b"x-request-id": Kind.REQUEST_ID,
+    b"via": Kind.VIA,
+    b"keep-alive": Kind.DROP,
+    b"proxy-connection": Kind.DROP,
+    b"trailer": Kind.DROP,
+    b"http2-settings": Kind.DROP,
+    b"proxy": Kind.DROP,  # httpoxy: becomes HTTP_PROXY in a CGI environment
+    b"x-headgate-shadow": Kind.DROP,  # ours alone to say
+}
+
+RESPONSE_KINDS: Final[dict[bytes, int]] = {
+    b"content-length": Kind.CONTENT_LENGTH,
+    b"transfer-encoding": Kind.TRANSFER_ENCODING,
+    b"connection": Kind.CONNECTION,
+    b"date": Kind.DATE,
+    b"upgrade": Kind.UPGRADE,
+    b"keep-alive": Kind.DROP,
+    b"proxy-connection": Kind.DROP,
+    b"trailer": Kind.DROP,
+    b"te": Kind.DROP,
+    b"x-headgate-version": Kind.DROP,  # ours alone to say
+}
+
+# Never remembered: secrets, and values that do not come twice.
+UNREPEATED: Final[frozenset[bytes]] = frozenset(
+    b"cookie set-cookie authorization proxy-authorization x-api-key x-request-id traceparent tracestate etag if-none-match"
+    b" last-modified if-modified-since location x-forwarded-for forwarded".split()
+)
+
+# A Connection list may not delete these (rule 26): routing, identity and framing are not the client's to switch off.
+UNNOMINATABLE: Final[frozenset[bytes]] = frozenset(
+    b"host content-length transfer-encoding authorization cookie set-cookie x-forwarded-for x-forwarded-proto x-forwarded-host"
+    b" forwarded x-request-id via cache-control content-type content-encoding date traceparent tracestate expect".split()
+)
+
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE_CONTROLS = bytes(c for c in range(0x20) if c != 0x09) + b"\x7f"
+_DIGITS = re.compile(rb"[0-9]{1,%d}" % limits.CONTENT_LENGTH_DIGITS_MAX)
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~\-]{1,255})(?::([0-9]{1,5}))?")
+_TOKEN_LIST = re.compile(rb"[ \t]*,[ \t]*")
+
+
+class Field:
+    """One line that matters to us. ``line`` is as received; ``number`` the parsed length; ``names`` the list members, lower case."""
+
+    __slots__ = ("key", "kind", "line", "name", "names", "number", "value")
+
+    def __init__(self, kind: int, line: bytes, name: bytes, value: bytes) -> None:
+        self.kind = kind
+        self.line = line
+        self.name = name
+        self.value = value
+        self.number = -1
+        self.names: frozenset[bytes] = frozenset()
+        self.key = b""
+
+
+def split_line(line: bytes) -> tuple[bytes, bytes]:
+    """Name in lower case and trimmed value of one line without its CRLF. Raises BadLine (rules 8-11)."""
+    if line[:1] in (b" ", b"\t"):
+        raise BadLine("folded header line")
+    name, colon, value = line.partition(b":")
+    if not colon:
+        raise BadLine("header line without a colon")
+    if _NAME.fullmatch(name) is None:
+        raise BadLine("header name is not a token")
+    if value.translate(None, _VALUE_CONTROLS) != value:
+        raise BadLine("control character in a header value")
+    return name.lower(), value.strip(b" \t")
+
+
+def parse_host(value: bytes) -> bytes:
+    """The routing key of a Host value: lower case, without port. Raises BadLine (rule 6)."""
+    match = _HOST.fullmatch(value)
+    if match is None or (match[2] is not None and int(match[2]) > 65535):
+        raise BadLine("invalid Host")
+    return match[1].lower()
+
+
+def parse_length(value: bytes) -> int:
+    """A Content-Length value in bytes. Raises BadLine unless it is plain ASCII digits of bounded width (rules 14, 15)."""
+    if _DIGITS.fullmatch(value) is None:
+        raise BadLine("Content-Length is not one decimal number")
+    return int(value)
+
+
+def list_members(value: bytes) -> frozenset[bytes]:
+    """Members of a comma list, lower case, empty ones left out."""
+    return frozenset(_TOKEN_LIST.split(value.strip(b" \t,").lower())) - {b""}
+
+
+def classify(kind: int, line: bytes, name: bytes, value: bytes) -> Field:
+    """What a line that is not simply forwarded means. Raises BadLine."""
+    field = Field(kind, line, name, value)
+    if kind == Kind.CONTENT_LENGTH:
+        field.number = parse_length(value)
+    elif kind == Kind.HOST:
+        field.key = parse_host(value)
+    elif kind in (Kind.CONNECTION, Kind.TE):
+        field.names = list_members(value)
+    elif kind == Kind.TRANSFER_ENCODING and value.lower() != b"chunked":
+        # Rule 17. A coding we do not know is 501 (RFC 9112 section 6.1); a list or an alias of chunked is an attack.
+        known_word = _NAME.fullmatch(value) is not None and value.lower() != b"identity"
+        raise BadLine("Transfer-Encoding other than chunked", 501 if known_word else 400)
+    return field
+
+
+class LineTable:
+    """Validated lines and what they mean: unknown yet (None), forwarded as it stands (False), or a Field. Bounded."""
+
+    __slots__ = ("_get", "_kinds", "_lines", "_names")
+
+    def __init__(self, kinds: dict[bytes, int]) -> None:
+        self._kinds = kinds
+        self._names: dict[bytes, tuple[bytes, int, bool]] = {}
+        self._lines: dict[bytes, Field | Literal[False]] = {}
+        self._get = self._lines.get  # bound once: the hot loop maps it over the lines
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def special(self, lines: list[bytes]) -> list[Field]:
+        """The fields among ``lines`` that are not simply forwarded, in order. Raises BadLine at the first line that is not valid."""
+        found = []
+        for entry, line in zip(map(self._get, lines), lines, strict=True):
+            if entry is None:
+                entry = self._learn(line)
+            if entry:
+                found.append(entry)
+        return found
+
+    def _learn(self, line: bytes) -> Field | Literal[False]:
+        """Classify a line the table does not hold, and remember it if it is short and may come again. Raises BadLine."""
+        raw_name, colon, raw_value = line.partition(b":")
+        known = self._names.get(raw_name)
+        if known is None or not colon:
+            known = self._learn_name(line)
+        name, kind, repeated = known
+        if raw_value.translate(None, _VALUE_CONTROLS) != raw_value:
+            raise BadLine("control character in a header value")
+        entry: Field | Literal[False] = False
+        if kind != Kind.PLAIN:
+            entry = classify(kind, line, name, raw_value.strip(b" \t"))
+        if repeated and len(line) <= limits.LINE_TABLE_LINE_BYTES_MAX:
+            if len(self._lines) >= limits.LINE_TABLE_ENTRIES_MAX:
+                self._lines.clear()
+            self._lines[line] = entry
+        return entry
+
+    def _learn_name(self, line: bytes) -> tuple[bytes, int, bool]:
+        """Validate the name of a line; names are remembered as they were spelled."""
+        name, _ = split_line(line)
+        kind = self._kinds.get(name, Kind.PLAIN)
+        if kind == Kind.PLAIN and b"_" in name:
+            kind = Kind.DROP  # rule 13: `_` and `-` become the same CGI variable, so `X_Forwarded_For` would pass for ours
+        known = name, kind, name not in UNREPEATED
+        if len(self._names) >= limits.LINE_TABLE_ENTRIES_MAX:
+            self._names.clear()
+        if len(name) <= limits.LINE_TABLE_LINE_BYTES_MAX:
+            self._names[line[: len(name)]] = known
+        return known
+
+
+def find(lines: list[bytes], name: bytes) -> bytes | None:
+    """The value of the first line with that (lower-case) name, or None. The lines have been validated."""
+    width = len(name)
+    for line in lines:
+        if line[width : width + 1] == b":" and line[:width].lower() == name:
+            return line[width + 1 :].strip(b" \t")
+    return None
+
+
+def find_all(lines: list[bytes], name: bytes) -> list[bytes]:
+    """Values of every line with that (lower-case) name, in order."""
+    width = len(name)
+    return [x[width + 1 :].strip(b" \t") for x in lines if x[width : width + 1] == b":" and x[:width].lower() == name]
+
+
+def cookie(lines: list[bytes], name: bytes) -> bytes | None:
+    """The value of a cookie (RFC 6265 section 4.2: pairs parted by ``; ``), or None when it is absent or empty."""
+    for value in find_all(lines, b"cookie"):
+        for pair in value.split(b";"):
+            key, equals, content = pair.strip(b" \t").partition(b"=")
+            if equals and key == name:
+                return content or None
+    return None
