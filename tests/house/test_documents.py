@@ -1,0 +1,118 @@
+"""What the documents name exists: configurations load, commands are verbs, metrics are exported."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.house.tree import ROOT, Source, sources
+
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+DOCUMENTS = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").glob("*.md"))]
+SUFFIXES = ("_bucket", "_sum", "_count", "_total", "_created", "_info")
+"""What the exposition format adds to a metric's name."""
+
+
+def test_there_are_example_configurations() -> None:
+    assert {"minimal.yaml", "canary.yaml", "sidecar.yaml", "edge.yaml"} <= {path.name for path in CONFIGS}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_an_example_configuration_loads(path: Path) -> None:
+    from proxy.config import load
+
+    assert load(path, env={}).listeners
+
+
+def test_every_command_in_the_readme_exists() -> None:
+    assert [] == unknown_commands((ROOT / "README.md").read_text(encoding="utf-8"), command_line())
+
+
+def test_every_metric_in_the_documents_is_exported() -> None:
+    exported = strings(sources("proxy"))
+
+    assert {} == {
+        path.name: missing for path in DOCUMENTS if (missing := unknown_metrics(path.read_text(encoding="utf-8"), exported))
+    }
+
+
+def command_line() -> click.Group:
+    """The group behind ``headgate``."""
+    module = importlib.import_module("proxy.cli.main")
+    groups = [value for value in vars(module).values() if isinstance(value, click.Group)]
+    assert groups, "proxy.cli.main holds no click group"
+    return max(groups, key=lambda group: len(group.commands))
+
+
+def unknown_commands(text: str, root: click.Group) -> list[str]:
+    """Command lines in code (spans and fenced blocks) that begin with ``headgate`` and name no verb there is."""
+    spans = re.findall(r"`([^`\n]+)`", text) + [
+        line for block in re.findall(r"```\w*\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
+    ]
+    found = []
+    for span in spans:
+        for words in re.findall(r"(?:^|[;&|$(]\s*)(?:\S*/)?headgate((?: [a-z][a-z-]*)+)", span.strip()):
+            command: click.Command = root
+            for word in words.split():
+                if not isinstance(command, click.Group):
+                    break
+                if word not in command.commands:
+                    found.append(f"headgate{words}")
+                    break
+                command = command.commands[word]
+    return sorted(set(found))
+
+
+def unknown_metrics(text: str, exported: Collection[str]) -> list[str]:
+    """Metrics named in ``text`` that no string of the code names."""
+    named = set(re.findall(r"\bheadgate_[a-z][a-z_]*[a-z]\b", text))
+    return sorted(name for name in named if not {name, *(name.removesuffix(s) for s in SUFFIXES)} & set(exported))
+
+
+def strings(files: Iterable[Source]) -> set[str]:
+    """Every string constant of the sources."""
+    return {
+        node.value
+        for source in files
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+@pytest.fixture
+def verbs() -> click.Group:
+    rollout = click.Group("rollout", commands={"start": click.Command("start")})
+    return click.Group("headgate", commands={"run": click.Command("run"), "rollout": rollout})
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["`headgate fly`", "```console\n$ headgate fly --high\n```", "`headgate rollout land`", "`.venv/bin/headgate fly`"],
+)
+def test_a_command_that_does_not_exist_is_found(text: str, verbs: click.Group) -> None:
+    assert 1 == len(unknown_commands(text, verbs))
+
+
+@pytest.mark.parametrize("text", ["`headgate run`", "`headgate rollout start shop --to v2`", "headgate flies", "`headgate --help`"])
+def test_a_command_that_exists_is_not_found(text: str, verbs: click.Group) -> None:
+    assert [] == unknown_commands(text, verbs)
+
+
+def test_a_metric_that_is_not_exported_is_found() -> None:
+    assert ["headgate_smiles_total"] == unknown_metrics("`headgate_smiles_total{x}` `headgate_x_total`", {"headgate_x"})
+
+
+def test_a_configuration_that_does_not_load_is_found(tmp_path: Path) -> None:
+    from proxy.config import ConfigInvalid, load
+
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("listenerz: []\n", encoding="utf-8")
+
+    with pytest.raises(ConfigInvalid):
+        load(bad, env={})
