@@ -18,7 +18,7 @@ from proxy.model.intent import Admin
 
 DEFAULT = "http://127.0.0.1:9900"
 ENV_ADMIN = "HEADGATE_ADMIN"
-ENV_TOKEN = "HEADGATE_TOKEN"  # noqa: S105  # the variable's name, not a token
+ENV_TOKEN = "HEADGATE_TOKEN"
 _FORMS = "http://HOST:PORT or unix:/PATH"
 
 
@@ -68,7 +68,7 @@ def of_admin(admin: Admin, *, why: str) -> Address:
     """How to reach what a configuration says the admin listens on; a wildcard address is reached over loopback."""
     if admin.unix:
         return Address(unix=admin.unix, why=why)
-    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(admin.host, admin.host)  # noqa: S104
+    host = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(admin.host, admin.host)
     return Address(host=host, port=admin.port, why=why)
 
 

@@ -142,7 +142,7 @@ def _lost(address: Address, error: Exception, timeout_s: float) -> str:
     where = f"{address} (from {address.why})"
     remedy = "start it with `headgate run`, or name the running one with --admin or $HEADGATE_ADMIN"
     if isinstance(error, TimeoutError):
-        return f"no answer from {where} within {timeout_s:g} s: look at the log of `headgate run`, or name another address with --admin"
+        return f"no answer from {where} within {timeout_s:g} s: look at the proxy's log, or name another address with --admin"
     if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
         return f"nothing listens at {where}: {remedy}"
     if isinstance(error, PermissionError):

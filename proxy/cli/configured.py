@@ -94,4 +94,3 @@ def schema(output: str) -> None:
 def counted(n: int, noun: str) -> str:
     """``1 route``, ``2 routes``."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-

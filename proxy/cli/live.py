@@ -92,9 +92,7 @@ def reload_text(answer: dict[str, Any]) -> str:
 @click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
 @connection_options
 @output_option
-def status(
-    service: str | None, watch: bool, admin: str | None, token_file: str | None, config: str | None, output: str
-) -> int:
+def status(service: str | None, watch: bool, admin: str | None, token_file: str | None, config: str | None, output: str) -> int:
     """Versions, weights wanted and measured, rates, latencies, phase, step and what a rollout waits for."""
     client = connect(admin, token_file, config)
     if not watch:
@@ -102,7 +100,7 @@ def status(
         if output == "json":
             say(output, body, "")
         else:
-            _show(body, None, 0.0)
+            _show(body)
         return 0
     _watch(client, service, output)
     return 0
@@ -120,21 +118,18 @@ def quoted(segment: str) -> str:
     return quote(segment, safe="")
 
 
-def _show(body: Any, before: Any, seconds: float) -> None:
+def _show(body: Any) -> None:
     from rich.console import Console
 
     from proxy.cli.status_view import render
 
-    Console().print(render(body, before, seconds))
+    Console().print(render(body))
 
 
 def _watch(client: AdminClient, service: str | None, output: str) -> None:
     """Redraw on a terminal, append elsewhere; a proxy that is away for a moment is waited for."""
     redraw = sys.stdout.isatty() and output == "text"
-    before: Any = None
-    seen_at = 0.0
     for body in looks(client, service):
-        now = time.monotonic()
         if redraw:
             click.clear()
         if output == "json":
@@ -142,9 +137,8 @@ def _watch(client: AdminClient, service: str | None, output: str) -> None:
 
             click.echo(json.dumps(body))  # one line a look, so that it can be read as a stream
         else:
-            _show(body, before, now - seen_at)
+            _show(body)
         sys.stdout.flush()
-        before, seen_at = body, now
 
 
 def looks(client: AdminClient, service: str | None, *, every_s: float = limits.WATCH_INTERVAL_S) -> Any:
@@ -170,9 +164,7 @@ def looks(client: AdminClient, service: str | None, *, every_s: float = limits.W
 @click.option("--timeout", "timeout_s", type=click.FloatRange(0.1, 60.0), default=2.0, show_default=True, help="Seconds.")
 @connection_options
 @output_option
-def healthcheck(
-    live: bool, timeout_s: float, admin: str | None, token_file: str | None, config: str | None, output: str
-) -> int:
+def healthcheck(live: bool, timeout_s: float, admin: str | None, token_file: str | None, config: str | None, output: str) -> int:
     """Exit 0 when the proxy is ready, 1 when not: for container probes."""
     found: Found = connect(admin, token_file, config).found
     client = AdminClient(found, timeout_s=timeout_s)

@@ -51,7 +51,7 @@ class Verbs(click.Group):
         """Run a verb. Standalone: never returns; an OperatorError is one line on stderr and exit 1, Ctrl-C is silent."""
         if not standalone_mode:
             return super().main(args, prog_name, standalone_mode=False, **extra)
-        _end(self, args, prog_name, extra)
+        return _end(self, args, prog_name, extra)
 
 
 def _end(group: Verbs, args: Sequence[str] | None, prog_name: str | None, extra: dict[str, Any]) -> NoReturn:

@@ -97,7 +97,7 @@ def watch(service: str, output: str, **where: Any) -> int:
 
 
 def follow(views: Iterable[dict[str, Any]], service: str, target: str, output: str) -> int:
-    """Print each change of ``views`` until the service rests. 0: it rests on what was being tried (or nothing was); 1: it does not."""
+    """Print each change of ``views`` until the service rests. 0: on what was being tried (or nothing was); 1: on something else."""
     tried, last = target, ""
     for view in views:
         tried = str(view.get("candidate") or "") or tried

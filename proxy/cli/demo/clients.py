@@ -24,7 +24,10 @@ _RECONNECT_S = 0.05
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One request. Times are monotonic seconds; ``status`` 0: no whole answer. ``version`` is the body's word, ``header`` the proxy's."""
+    """One request. Times are monotonic seconds; ``status`` 0: no whole answer.
+
+    ``version`` is the body's word, ``header`` the proxy's (``X-Headgate-Version``).
+    """
 
     user: int
     sent_at: float
@@ -92,7 +95,7 @@ class Crowd:
                     if link is None:
                         link = await _Link.open(self._port)
                     status, version, header = await asyncio.wait_for(link.ask(user), ANSWER_TIMEOUT_S)
-                except (OSError, EOFError, ValueError, TimeoutError):
+                except (OSError, EOFError, ValueError, TimeoutError, asyncio.LimitOverrunError):
                     if link is not None:
                         link.close()
                     link = None

@@ -1,7 +1,7 @@
 """A small real HTTP/1.1 service that says which version it is, and can turn bad some seconds after its first request.
 
-``python -m proxy.cli.demo.origin v1 [--port P] [--bad-after S]`` prints ``{"version": ..., "port": ...}`` once it accepts. ``/healthz``
-is always good, as with so many real services that are broken for their users. Stands alone: knows nothing of the proxy.
+``python -m proxy.cli.demo.origin v1 [--port P] [--bad-after S]`` prints ``{"version": ..., "port": ...}`` once it accepts.
+``/healthz`` is always good, as with so many real services that are broken for their users. Knows nothing of the proxy.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import signal
 import sys
@@ -116,7 +117,7 @@ async def serve(service: Service, port: int, *, leash: bool) -> None:
         loop.add_signal_handler(number, stop.set)
     server = await loop.create_server(lambda: Connection(service), "127.0.0.1", port)
     if leash:
-        loop.add_reader(sys.stdin.fileno(), lambda: None if sys.stdin.buffer.read1(4096) else stop.set())
+        loop.add_reader(sys.stdin.fileno(), lambda: None if os.read(sys.stdin.fileno(), 4096) else stop.set())
     print(json.dumps({"version": service.version, "port": server.sockets[0].getsockname()[1]}), flush=True)
     await stop.wait()
     server.close()

@@ -1,0 +1,144 @@
+"""Status and history as tables for people. Pure: API values in, rich renderables out. A figure the API does not give is a dash."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+_PHASE_STYLES = {
+    "stable": "green",
+    "progressing": "cyan",
+    "shadowing": "cyan",
+    "promoting": "green",
+    "paused": "yellow",
+    "rolling_back": "red",
+    "rolled_back": "red",
+}
+
+
+def services(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The services in an answer of ``/api/v1/status`` or of one service."""
+    if "service" in body:
+        return [body]
+    found = body.get("services", [])
+    return list(found.values()) if isinstance(found, Mapping) else list(found)
+
+
+def render(body: Mapping[str, Any]) -> RenderableType:
+    """Everything ``status`` shows."""
+    parts: list[RenderableType] = [_proxy(body)] if "service" not in body else []
+    views = services(body)
+    parts += [_service(view) for view in views]
+    if not views:
+        parts.append(Text("no services"))
+    return Group(*parts)
+
+
+def _proxy(body: Mapping[str, Any]) -> Text:
+    """The proxy itself, in a line: whatever the API says of it that is one value."""
+    said = [f"headgate {body.get('version', '')}".strip()]
+    if "ready" in body:
+        said.append("ready" if body["ready"] else "not ready")
+    workers = body.get("workers")
+    if isinstance(workers, Sequence) and not isinstance(workers, str):
+        said.append(f"{len(workers)} worker{'s' if len(workers) != 1 else ''}")
+    elif isinstance(workers, int):
+        said.append(f"{workers} worker{'s' if workers != 1 else ''}")
+    if body.get("generation") is not None:
+        said.append(f"generation {body['generation']}")
+    if body.get("digest"):
+        said.append(f"digest {str(body['digest'])[:12]}")
+    return Text(" · ".join(said), style="dim")
+
+
+def _service(view: Mapping[str, Any]) -> Group:
+    phase = str(view.get("phase", "?"))
+    title = Text.assemble((str(view.get("service", "?")), "bold"), "  ", (phase, _PHASE_STYLES.get(phase, "")))
+    candidate = view.get("candidate")
+    if candidate:
+        title.append(f"  {view.get('stable')} -> {candidate}, step {step_text(view)}")
+    parts: list[RenderableType] = [title, _versions(view)]
+    if view.get("waiting_for"):
+        parts.append(Text(f"waits for: {view['waiting_for']}"))
+    verdict = view.get("last_verdict")
+    if isinstance(verdict, Mapping) and verdict.get("reason"):
+        parts.append(Text(f"last verdict: {verdict.get('finding', '')}: {verdict['reason']}", style="dim"))
+    return Group(*parts)
+
+
+def step_text(view: Mapping[str, Any]) -> str:
+    """``2 of 3``: steps counted from 1, as people do, when the API says how many there are."""
+    step, steps = view.get("step"), view.get("steps")
+    total = len(steps) if isinstance(steps, Sequence) and not isinstance(steps, str) else steps
+    if isinstance(step, int) and isinstance(total, int) and total:
+        return f"{min(step + 1, total)} of {total}"
+    return "-" if step is None else str(step)
+
+
+def _versions(view: Mapping[str, Any]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    table.add_column("version")
+    for name in ("wanted", "measured", "req/s", "errors", "p50", "p99", "in flight"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    weights: Mapping[str, float] = view.get("weights") or {}
+    observed: Mapping[str, Mapping[str, Any]] = view.get("observed") or {}
+    total = sum(float(seen.get("requests") or 0) for seen in observed.values())
+    for version in {**weights, **observed}:
+        seen = observed.get(version, {})
+        requests = seen.get("requests")
+        role = "stable" if version == view.get("stable") else "candidate" if version == view.get("candidate") else ""
+        table.add_row(
+            version,
+            figure(weights.get(version), "{:.6g} %"),
+            figure(None if not total or requests is None else 100 * float(requests) / total, "{:.1f} %"),
+            figure(seen.get("rps"), "{:.1f}"),
+            figure(None if seen.get("error_rate") is None else 100 * float(seen["error_rate"]), "{:.2f} %"),
+            figure(seen.get("p50_ms"), "{:.1f} ms"),
+            figure(seen.get("p99_ms"), "{:.1f} ms"),
+            figure(seen.get("in_flight"), "{:d}"),
+            role,
+        )
+    return table
+
+
+def figure(value: Any, form: str) -> str:
+    """A number in its form, or a dash: no data is not zero."""
+    return "-" if value is None else form.format(value)
+
+
+def revisions(body: Any) -> list[Mapping[str, Any]]:
+    """The entries of a history answer, newest first."""
+    found = body.get("revisions", []) if isinstance(body, Mapping) else body
+    return sorted(found, key=lambda entry: -int(entry.get("revision", 0)))
+
+
+def history_table(body: Any) -> RenderableType:
+    """What ``rollout history`` shows."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("rev", "when", "what", "from", "to", "by", "why"):
+        table.add_column(name)
+    entries = revisions(body)
+    for entry in entries:
+        table.add_row(
+            str(entry.get("revision", "-")),
+            when(entry.get("at")),
+            str(entry.get("kind", "-")),
+            str(entry.get("stable") or "-"),
+            str(entry.get("candidate") or "-"),
+            str(entry.get("by") or "-"),
+            str(entry.get("reason") or ""),
+        )
+    return table if entries else Text("no history")
+
+
+def when(at: Any) -> str:
+    """Unix seconds as UTC, to the millisecond; a text stays what it is."""
+    if isinstance(at, (int, float)):
+        return datetime.fromtimestamp(at, UTC).isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00") + "Z"
+    return str(at or "-")
