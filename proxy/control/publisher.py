@@ -1,0 +1,142 @@
+"""What workers should serve, and getting all of them to serve it: the plan as a function, and its publication in two phases.
+
+*Prepare*: each worker compiles the plan; one refusal and nobody takes it. *Commit*: each swaps its reference. Between the two the
+caller makes its decision durable, so that a decision is in the history before it has any effect. A worker that does not answer is
+killed and started again on the new plan rather than left on the old one. Knows nothing of why a plan changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from proxy import limits
+from proxy.control.workers import Answer, Workers
+from proxy.errors import PlanRefused
+from proxy.model.intent import Intent
+from proxy.model.plan import RoutePlan, ServicePlan
+from proxy.model.position import WEIGHT_BP_MAX, Position
+from proxy.model.service import Service
+
+
+def build(intent: Intent, positions: Mapping[str, Position], generation: int) -> RoutePlan:
+    """The plan that puts ``positions`` of ``intent``'s services into effect. Every service with a target has a position."""
+    trying = any(
+        positions[service.name].candidate and positions[service.name].weight_bp > 0 for service in intent.services if service.target
+    )
+    return RoutePlan(
+        generation=generation,
+        digest=intent.digest,
+        listeners=intent.listeners,
+        services=tuple(_service_plan(service, positions.get(service.name)) for service in intent.services),
+        routes=intent.routes,
+        snapshot_interval_s=limits.SNAPSHOT_FAST_S if trying else limits.SNAPSHOT_SLOW_S,
+        access_log=intent.access_log,
+    )
+
+
+def _service_plan(service: Service, position: Position | None) -> ServicePlan:
+    if not service.target:
+        weights = dict(service.traffic)
+        rollout, stable, candidate = 0, "", ""
+    else:
+        assert position is not None, f"{service.name} has a target and no position"
+        weights = weights_of(position)
+        stable, candidate = position.stable, position.candidate
+        rollout = position.rollout if candidate else 0
+    return ServicePlan(
+        name=service.name,
+        versions=service.versions,
+        weights=tuple(weights.get(version.name, 0) for version in service.versions),
+        rollout=rollout,
+        stable=stable,
+        candidate=candidate,
+        sticky=service.sticky,
+        overrides=service.overrides,
+        timeouts=service.timeouts,
+        balance=service.balance,
+        expose_version=service.expose_version,
+    )
+
+
+def weights_of(position: Position) -> dict[str, float]:
+    """Basis points by version of a service with a target; versions without weight are absent."""
+    weights: dict[str, float] = {position.stable: WEIGHT_BP_MAX}
+    if position.candidate and position.weight_bp:
+        weights[position.stable] = WEIGHT_BP_MAX - position.weight_bp
+        weights[position.candidate] = position.weight_bp
+    return {version: weight for version, weight in weights.items() if weight}
+
+
+class Publisher:
+    """Holds the plan in force and which workers serve it. One publication at a time: the control loop is the only caller."""
+
+    def __init__(self, workers: Workers, on_replaced: Callable[[int, str], None]) -> None:
+        self._workers = workers
+        self._on_replaced = on_replaced
+        self._prepared: RoutePlan | None = None
+        self._willing: tuple[int, ...] = ()
+        self.current: RoutePlan | None = None
+        self.serving: frozenset[int] = frozenset()
+        """Slots that serve ``current``."""
+
+    async def prepare(self, plan: RoutePlan) -> None:
+        """First phase. Raises ``PlanRefused`` with the first worker's reason; then no worker keeps anything of the plan."""
+        assert self._prepared is None, "one publication at a time"
+        slots = tuple(sorted(self.serving))
+        answers = await self._workers.prepare(plan, slots, limits.PREPARE_TIMEOUT_S)
+        refusals = [f"worker {slot}: {a.reason}" for slot, a in sorted(answers.items()) if a.state == "refused"]
+        willing = tuple(slot for slot in slots if answers[slot].state == "done")
+        if refusals or (slots and not willing):
+            self._workers.abandon(plan.generation, slots)
+            self._replace_silent(answers, f"did not compile generation {plan.generation} in {limits.PREPARE_TIMEOUT_S:g} s")
+            raise PlanRefused(refusals[0] if refusals else f"no worker compiled it in {limits.PREPARE_TIMEOUT_S:g} s")
+        self._replace_silent(answers, f"did not compile generation {plan.generation} in {limits.PREPARE_TIMEOUT_S:g} s")
+        self._prepared, self._willing = plan, willing
+
+    def abandon(self) -> None:
+        """Leave a prepared plan: what should have become durable did not."""
+        assert self._prepared is not None
+        self._workers.abandon(self._prepared.generation, self._willing)
+        self._prepared, self._willing = None, ()
+
+    async def commit(self) -> None:
+        """Second phase. After it no worker serves an older plan: it serves this one, or it has been killed."""
+        plan, willing = self._prepared, self._willing
+        assert plan is not None, "prepare comes first"
+        self._prepared, self._willing = None, ()
+        self.current = plan
+        self.serving = frozenset()  # of this plan, nobody yet: a worker announced meanwhile is brought up on it
+        await self._commit(plan, willing)
+
+    async def install(self, plan: RoutePlan) -> None:
+        """Take the very first plan, before any worker is up."""
+        assert self.current is None
+        self.current = plan
+
+    async def bring_up(self, slots: Iterable[int]) -> None:
+        """Fresh workers take the plan in force. Raises ``PlanRefused`` when one refuses it; silent ones are replaced."""
+        plan = self.current
+        assert plan is not None, "install comes first"
+        wanted = tuple(sorted(slots))
+        answers = await self._workers.prepare(plan, wanted, limits.PREPARE_TIMEOUT_S)
+        self._replace_silent(answers, f"did not compile generation {plan.generation} in {limits.PREPARE_TIMEOUT_S:g} s")
+        await self._commit(plan, tuple(slot for slot in wanted if answers[slot].state == "done"))
+        for slot, answer in sorted(answers.items()):
+            if answer.state == "refused":
+                raise PlanRefused(f"worker {slot}: {answer.reason}")
+
+    def down(self, slot: int) -> None:
+        """The worker in ``slot`` ended."""
+        self.serving -= {slot}
+
+    async def _commit(self, plan: RoutePlan, slots: tuple[int, ...]) -> None:
+        answers = await self._workers.commit(plan.generation, slots, limits.COMMIT_TIMEOUT_S)
+        self._replace_silent(answers, f"did not take generation {plan.generation} in {limits.COMMIT_TIMEOUT_S:g} s")
+        self.serving |= {slot for slot, answer in answers.items() if answer.state == "done"}
+
+    def _replace_silent(self, answers: Mapping[int, Answer], why: str) -> None:
+        for slot, answer in sorted(answers.items()):
+            if answer.state == "silent":
+                self.serving -= {slot}
+                self._workers.replace(slot, why)
+                self._on_replaced(slot, why)

@@ -1,0 +1,112 @@
+"""Counters since the supervisor started, summed over workers and their restarts.
+
+Counters never go back: a worker sends differences, and what a dead one had sent stays. Levels (in flight, connections) are the sum
+over living workers' last words. Label sets are those of the configuration: ``keep`` names them, and all else is refused or dropped.
+Knows nothing of Prometheus.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from proxy.telemetry.histogram import merge
+from proxy.telemetry.snapshot import CellDelta, EndpointState, Snapshot
+
+Key = tuple[str, str]
+"""(service, version)."""
+
+
+class CellTotal(msgspec.Struct):
+    """All counted for one version: requests by status code, failures by cause, latency by bucket (``telemetry.histogram``)."""
+
+    requests: dict[int, int] = {}
+    failures: dict[str, int] = {}
+    latency: dict[int, int] = {}
+    latency_sum_s: float = 0.0
+    retries: int = 0
+    fallbacks: int = 0
+
+    def add(self, delta: CellDelta) -> None:
+        """Add one worker's difference."""
+        merge(self.requests, delta.requests)
+        merge(self.latency, delta.latency)
+        for cause, count in delta.failures.items():
+            self.failures[cause] = self.failures.get(cause, 0) + count
+        self.latency_sum_s += delta.latency_sum_s
+        self.retries += delta.retries
+        self.fallbacks += delta.fallbacks
+
+
+class EndpointLevel(msgspec.Struct):
+    """One endpoint over all workers; ``healthy`` when any worker reaches it."""
+
+    active: int = 0
+    idle: int = 0
+    healthy: bool = False
+
+
+class Totals:
+    """The sums. ``cells`` has every version of the configuration, those without traffic included."""
+
+    def __init__(self) -> None:
+        self.cells: dict[Key, CellTotal] = {}
+        self.unmatched: dict[int, int] = {}
+        self.access_log_dropped = 0
+        self.reports_lost = 0
+        """Holes in the numbering of reports: counts that a worker sent and nobody got."""
+        self._endpoints: frozenset[tuple[str, str, str]] = frozenset()
+        self._last: dict[int, Snapshot] = {}
+
+    def keep(self, versions: Iterable[Key], endpoints: Iterable[tuple[str, str, str]]) -> None:
+        """The series there are from now on: (service, version) and (service, version, endpoint)."""
+        self.cells = {key: self.cells.get(key) or CellTotal() for key in versions}
+        self._endpoints = frozenset(endpoints)
+
+    def add(self, slot: int, snapshot: Snapshot) -> None:
+        """Count one report of the worker in ``slot``."""
+        last = self._last.get(slot)
+        if last is not None and snapshot.sequence > last.sequence + 1:
+            self.reports_lost += snapshot.sequence - last.sequence - 1
+        self._last[slot] = snapshot
+        for cell in snapshot.cells:
+            total = self.cells.get((cell.service, cell.version))
+            if total is not None:  # a version that has left the configuration may still finish a request
+                total.add(cell)
+        merge(self.unmatched, snapshot.unmatched)
+        self.access_log_dropped += snapshot.access_log_dropped
+
+    def down(self, slot: int) -> None:
+        """The worker in ``slot`` ended: its levels are zero, its counts stay."""
+        self._last.pop(slot, None)
+
+    def in_flight(self) -> dict[Key, int]:
+        """Requests in flight now, by version."""
+        levels = dict.fromkeys(self.cells, 0)
+        for snapshot in self._last.values():
+            for cell in snapshot.cells:
+                key = (cell.service, cell.version)
+                if key in levels:
+                    levels[key] += cell.in_flight
+        return levels
+
+    def downstream_connections(self) -> int:
+        """Client connections now."""
+        return sum(snapshot.downstream_connections for snapshot in self._last.values())
+
+    def endpoints(self) -> dict[tuple[str, str, str], EndpointLevel]:
+        """Levels by (service, version, endpoint); an endpoint no worker has spoken of yet is absent."""
+        levels: dict[tuple[str, str, str], EndpointLevel] = {}
+        for state in self._endpoint_states():
+            key = (state.service, state.version, state.endpoint)
+            if key in self._endpoints:
+                level = levels.setdefault(key, EndpointLevel())
+                level.active += state.active
+                level.idle += state.idle
+                level.healthy = level.healthy or state.healthy
+        return levels
+
+    def _endpoint_states(self) -> Iterable[EndpointState]:
+        for snapshot in self._last.values():
+            yield from snapshot.endpoints
