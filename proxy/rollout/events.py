@@ -1,0 +1,107 @@
+"""The vocabulary of the machine: what may happen to a service (events) and what must be done about it (effects). Plain frozen nouns."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from proxy.model.position import Record, Verdict
+from proxy.model.rollout import RolloutPlan
+
+
+class EventKind(StrEnum):
+    """The columns of the machine's table; an operator's verbs are a column each."""
+
+    TARGET_SET = "target_set"
+    MEASURED = "measured"
+    APPLIED = "applied"
+    START = "start"
+    PROMOTE = "promote"
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    RETRY = "retry"
+
+
+VERBS: tuple[EventKind, ...] = (
+    EventKind.START,
+    EventKind.PROMOTE,
+    EventKind.PAUSE,
+    EventKind.RESUME,
+    EventKind.ABORT,
+    EventKind.RETRY,
+)
+"""What an operator can say, in the order it is offered."""
+
+
+class TargetSet(msgspec.Struct, frozen=True):
+    """The configuration in force names ``target``; sent at start and after every reload, changed or not.
+
+    ``plan`` is the service's plan as configured now, ``fingerprint`` the target's. ``versions`` maps every configured version to its
+    fingerprint: it lets a target that an operator started follow its own version's changes; empty means they are not known.
+    """
+
+    target: str
+    fingerprint: str
+    plan: RolloutPlan
+    by: str = ""
+    versions: dict[str, str] = {}
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """``dt_s`` seconds were observed since the last of these, in which the split drew ``candidate_requests`` for the candidate.
+
+    Both are differences, not totals. ``verdict`` is the judge's on everything the rollout has counted so far.
+    """
+
+    dt_s: float
+    candidate_requests: int
+    verdict: Verdict
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """Every worker serves what the *latest* Publish asked for. An acknowledgement of an earlier one must not be sent."""
+
+    generation: int
+    took_s: float
+
+
+class Command(msgspec.Struct, frozen=True):
+    """An operator's word. ``start`` needs ``to``, and ``plan`` and ``fingerprint`` of that version as configured now.
+
+    ``retry`` takes those two when given, else the ones it was tried with. ``full`` belongs to ``promote``, ``reason`` to ``abort`` and
+    ``pause``.
+    """
+
+    verb: Literal["start", "promote", "pause", "resume", "abort", "retry"]
+    by: str
+    to: str = ""
+    full: bool = False
+    reason: str = ""
+    plan: RolloutPlan | None = None
+    fingerprint: str = ""
+
+
+Event = TargetSet | Measured | Applied | Command
+
+
+class Publish(msgspec.Struct, frozen=True):
+    """What the workers are to serve has changed: build a plan from the new position and publish it, after all records are kept."""
+
+
+Effect = Record | Publish
+
+
+def kind_of(event: Event) -> EventKind:
+    """The event's column in the table."""
+    match event:
+        case Command():
+            return EventKind(event.verb)
+        case TargetSet():
+            return EventKind.TARGET_SET
+        case Measured():
+            return EventKind.MEASURED
+        case Applied():
+            return EventKind.APPLIED

@@ -1,0 +1,35 @@
+"""What a strategy is: it says which step comes next, whether the present one is done, and what it waits for. Nothing else.
+
+A new strategy is a file with these three functions and a line in ``STRATEGIES``. Phases, guard, deadline, commands, records and
+publishing are the machine's and the same for all.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from proxy.model.position import Position
+from proxy.model.rollout import RolloutPlan
+from proxy.rollout import canary
+from proxy.rollout.stand import Stand
+
+
+class Strategy(Protocol):
+    """The face of a strategy's module. All three are pure."""
+
+    def next_step(self, plan: RolloutPlan, step: int, weight_bp: int) -> Stand:
+        """Where a rollout stands on entering step number ``step`` (from 0) with the candidate at ``weight_bp``."""
+
+    def is_done(self, position: Position) -> bool:
+        """Whether the present step's own conditions are met; the machine has asked the guard already."""
+
+    def waiting_for(self, position: Position, candidate_rps: float | None) -> str:
+        """What the present step still waits for, for people; empty when nothing is missing."""
+
+
+STRATEGIES: Final[dict[str, Strategy]] = {"canary": canary}
+
+
+def strategy_of(plan: RolloutPlan) -> Strategy:
+    """The plan's strategy; the configuration lets no other name through."""
+    return STRATEGIES[plan.strategy]

@@ -1,0 +1,22 @@
+"""How durations and weights are written in reasons and in status. For people; nothing parses these."""
+
+from __future__ import annotations
+
+import math
+
+
+def duration(seconds: float) -> str:
+    """``41 s``, ``5m0s``, ``2h0m0s``; fractions are rounded up, so that what is still missing is never called 0."""
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{rest}s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m{rest}s"
+
+
+def percent(weight_bp: int) -> str:
+    """Basis points as ``5 %`` or ``0.25 %``."""
+    return f"{weight_bp / 100:g} %"
