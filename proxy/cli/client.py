@@ -8,15 +8,16 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-import time
 from typing import Any
 
 import msgspec
 
 from proxy import limits
 from proxy.cli.address import Address, Found
+from proxy.clock import SystemClock
 from proxy.errors import OperatorError
 
+_CLOCK = SystemClock()
 _READ_BYTES = 64 * limits.KiB
 
 
@@ -94,13 +95,13 @@ class AdminClient:
         return http.client.HTTPConnection(self.address.host, self.address.port, timeout=self._timeout_s)
 
     def _read(self, response: http.client.HTTPResponse) -> Answer:
-        ends = time.monotonic() + self._timeout_s
+        ends = _CLOCK.now() + self._timeout_s
         chunks, size = [], 0
         while chunk := response.read1(_READ_BYTES):
             size += len(chunk)
             if size > limits.ADMIN_ANSWER_BYTES_MAX:
                 raise Unreachable(f"{self.address} answers with more than {limits.ADMIN_ANSWER_BYTES_MAX} bytes; is it headgate?")
-            if time.monotonic() > ends:
+            if _CLOCK.now() > ends:
                 raise TimeoutError
             chunks.append(chunk)
         media = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()

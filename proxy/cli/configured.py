@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -18,29 +17,31 @@ config_option = click.option(
 )
 
 
-class Setting(click.ParamType):
-    """``key.path=value`` of ``--set``, as a pair; the first ``=`` divides."""
-
-    name = "key=value"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
-        if isinstance(value, tuple):
-            return value
-        key, equals, text = str(value).partition("=")
+def settings(ctx: click.Context | None, param: click.Parameter | None, values: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """``key.path=value`` texts of ``--set`` as pairs; the first ``=`` divides. click.BadParameter when there is none."""
+    pairs = []
+    for value in values:
+        key, equals, text = value.partition("=")
         if not equals or not key.strip():
-            self.fail(f"{value!r} is not KEY=VALUE; for example: --set workers=2", param, ctx)
-        return key.strip(), text
+            raise click.BadParameter(f"{value!r} is not KEY=VALUE; for example: --set workers=2", ctx, param)
+        pairs.append((key.strip(), text))
+    return tuple(pairs)
 
 
 set_option = click.option(
-    "--set", "overrides", multiple=True, type=Setting(), help="Put VALUE over what the file says at KEY; may be repeated."
+    "--set",
+    "overrides",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=settings,
+    help="Put VALUE over what the file says at KEY; may be repeated.",
 )
 
 
 @click.command()
 @config_option
 @set_option
-def run(config: str | None, overrides: Sequence[tuple[str, str]]) -> int:
+def run(config: str | None, overrides: tuple[tuple[str, str], ...]) -> int:
     """Start the proxy and serve until told to stop.
 
     Signals: HUP reloads; TERM and INT drain and end with 0, a second one ends at once; USR1 reopens log files.
@@ -49,7 +50,7 @@ def run(config: str | None, overrides: Sequence[tuple[str, str]]) -> int:
     from proxy.supervisor.main import run as supervise
 
     path, why = discover(config, env=os.environ, cwd=Path.cwd())
-    return supervise(path, why=why, overrides=tuple(overrides), env=os.environ)
+    return supervise(path, why=why, overrides=overrides, env=os.environ)
 
 
 @click.command()
@@ -57,7 +58,7 @@ def run(config: str | None, overrides: Sequence[tuple[str, str]]) -> int:
 @config_option
 @set_option
 @output_option
-def validate(file: str | None, config: str | None, overrides: Sequence[tuple[str, str]], output: str) -> int:
+def validate(file: str | None, config: str | None, overrides: tuple[tuple[str, str], ...], output: str) -> int:
     """Check a configuration as a reload would; nothing is started. Exit 1 and every mistake when it is not valid."""
     from proxy.config import ConfigInvalid, discover, load
 
@@ -65,7 +66,7 @@ def validate(file: str | None, config: str | None, overrides: Sequence[tuple[str
         raise click.UsageError("give the file once: as FILE or with --config")
     path, _ = discover(file or config, env=os.environ, cwd=Path.cwd())
     try:
-        intent = load(path, env=os.environ, overrides=tuple(overrides))
+        intent = load(path, env=os.environ, overrides=overrides)
     except ConfigInvalid as error:
         mistakes = error.mistakes
         rows = [{"file": str(m.file), "line": m.line, "column": m.column, "key": m.key, "text": m.text} for m in mistakes]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import time
+import time  # only to sleep
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,11 @@ from proxy.cli.address import Found, find
 from proxy.cli.client import AdminClient, Refused, Unreachable
 from proxy.cli.configured import config_option, counted
 from proxy.cli.output import output_option, remark, say
+from proxy.clock import Clock, SystemClock
 from proxy.errors import OperatorError
 from proxy.model.intent import Admin
+
+_CLOCK = SystemClock()
 
 
 def connection_options(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -141,14 +144,14 @@ def _watch(client: AdminClient, service: str | None, output: str) -> None:
         sys.stdout.flush()
 
 
-def looks(client: AdminClient, service: str | None, *, every_s: float = limits.WATCH_INTERVAL_S) -> Any:
+def looks(client: AdminClient, service: str | None, *, every_s: float = limits.WATCH_INTERVAL_S, clock: Clock = _CLOCK) -> Any:
     """Look again and again, without end. A proxy away for over WATCH_LOST_MAX_S raises what it was away with."""
     lost_since: float | None = None
     while True:
         try:
             body = look(client, service)
         except Unreachable as error:
-            now = time.monotonic()
+            now = clock.now()
             lost_since = now if lost_since is None else lost_since
             if now - lost_since > limits.WATCH_LOST_MAX_S:
                 raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -32,18 +32,44 @@ VERBS: dict[str, str] = {
 """Each verb and the module that defines it under its own name, in the order of ``--help``."""
 
 
+class _OnDemand(MutableMapping[str, click.Command]):
+    """The verbs by name; reading one imports its module."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            command = getattr(importlib.import_module(VERBS[name]), name)
+            assert isinstance(command, click.Command)
+            self._loaded[name] = command
+        return self._loaded[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in VERBS or name in self._loaded
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*VERBS, *self._loaded]))
+
+    def __len__(self) -> int:
+        return len({*VERBS, *self._loaded})
+
+
 class Verbs(click.Group):
     """A group that imports a verb's module when the verb is used, and turns every expected end into an exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.commands = _OnDemand()
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command = getattr(importlib.import_module(VERBS[cmd_name]), cmd_name)
-        assert isinstance(command, click.Command)
-        return command
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)  # click would sort them
 
     def main(  # type: ignore[override]  # click overloads on standalone_mode; the entry point always ends the process
         self, args: Sequence[str] | None = None, prog_name: str | None = None, standalone_mode: bool = True, **extra: Any

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import time
 from collections import Counter, deque
 from collections.abc import Iterator
 
@@ -77,6 +76,21 @@ class Crowd:
         self._users = users
         self.rate = rate
         self._ledger = ledger
+        self._go = asyncio.Event()
+        self._go.set()
+        self._in_flight = 0
+        self._idle = asyncio.Event()
+
+    async def rest(self) -> None:
+        """Send nothing more; returns when every answer is in."""
+        self._go.clear()
+        if self._in_flight:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def resume(self) -> None:
+        """Go on after ``rest``."""
+        self._go.set()
 
     def start(self, group: TaskGroup) -> None:
         """Start every user as a task of ``group``; they end when it is closed."""
@@ -88,9 +102,12 @@ class Crowd:
         chance = random.Random(user)
         await asyncio.sleep(chance.random() * self._users / self.rate)
         link: _Link | None = None
+        now = asyncio.get_running_loop().time
         try:
             while True:
-                began = time.monotonic()
+                await self._go.wait()
+                began = now()
+                self._in_flight += 1
                 try:
                     if link is None:
                         link = await _Link.open(self._port)
@@ -99,12 +116,16 @@ class Crowd:
                     if link is not None:
                         link.close()
                     link = None
-                    self._ledger.add(Record(user, began, time.monotonic(), 0))
+                    self._ledger.add(Record(user, began, now(), 0))
                     await asyncio.sleep(_RECONNECT_S)
                 else:
-                    self._ledger.add(Record(user, began, time.monotonic(), status, version, header))
+                    self._ledger.add(Record(user, began, now(), status, version, header))
+                finally:
+                    self._in_flight -= 1
+                    if not self._in_flight:
+                        self._idle.set()
                 period = self._users / self.rate * chance.uniform(0.8, 1.2)
-                await asyncio.sleep(max(0.0, began + period - time.monotonic()))
+                await asyncio.sleep(max(0.0, began + period - now()))
         finally:
             if link is not None:
                 link.close()

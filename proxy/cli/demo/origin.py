@@ -13,7 +13,6 @@ import os
 import random
 import signal
 import sys
-import time
 
 _HEAD_BYTES_MAX = 64 * 1024  # a larger head is not from anything this service is for
 _BODY_BYTES_MAX = 1024 * 1024  # uploads are read and thrown away; more than this is not a demo
@@ -86,9 +85,10 @@ class Connection(asyncio.Protocol):
             return
         del self._buffer[: end + 4 + int(length)]
         self._busy = True
-        status, body = self._service.answer(words[1].partition("?")[0], time.monotonic())
+        loop = asyncio.get_running_loop()
+        status, body = self._service.answer(words[1].partition("?")[0], loop.time())
         close = fields.get("connection", "").lower() == "close" or words[2] == "HTTP/1.0"
-        asyncio.get_running_loop().call_later(self._service.think_s(), self._answer, status, body, words[0], close)
+        loop.call_later(self._service.think_s(), self._answer, status, body, words[0], close)
 
     def _answer(self, status: int, body: bytes, method: str, close: bool) -> None:
         if self._transport is None:
