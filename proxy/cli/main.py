@@ -13,9 +13,8 @@ from typing import Any, NoReturn
 
 import click
 
+from proxy.cli import INTERRUPTED
 from proxy.errors import OperatorError
-
-INTERRUPTED = 130  # what shells expect of a command that SIGINT ended, so that a loop around it stops too
 
 VERBS: dict[str, str] = {
     "run": "proxy.cli.configured",

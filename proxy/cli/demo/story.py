@@ -138,9 +138,8 @@ class Story:
             weights = self._weights(edited)
             while len(told) < len(weights) - 1:
                 told.append(self._tell_step(len(told) + 1, weights[len(told)], weights[len(told) + 1].seen_at, candidate))
-            self._telling.now(
-                f"{candidate} at {weights[-1].percent if weights else 0:g} %: {view.get('waiting_for') or view.get('phase')}"
-            )
+            percent = weights[-1].percent if weights else 0
+            self._telling.now(f"{candidate} at {percent:g} %: {view.get('waiting_for') or view.get('phase')}")
 
         await self._watcher.until(ended, f"the end of the rollout to {candidate}", _PART_S, seen)
         self._telling.quiet()

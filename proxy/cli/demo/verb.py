@@ -16,12 +16,12 @@ from typing import Any
 
 import click
 
+from proxy.cli import INTERRUPTED
 from proxy.cli.output import output_option
 from proxy.errors import OperatorError
 
 READY_TIMEOUT_S = 15.0
 IDLE_RATE = 40.0  # requests a second while the visitor looks around
-INTERRUPTED = 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -58,8 +58,12 @@ def demo(leave: bool | None, output: str) -> int:
         leave = not sys.stdin.isatty() or bool(os.environ.get("CI"))
     try:
         return asyncio.run(_play(stop, leave, output))
-    except (asyncio.CancelledError, BrokenPipeError):
+    except asyncio.CancelledError:
         return INTERRUPTED
+    except OSError:
+        if not stop.asked:
+            raise
+        return INTERRUPTED  # the terminal is gone, and with it the right to speak
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
