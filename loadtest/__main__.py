@@ -1,0 +1,135 @@
+"""``python -m loadtest compare``: run the contenders in turns, print a table, keep the figures, hold them against the budgets."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from loadtest import budgets, machine, report
+from loadtest.compare import Options, Result, Rig
+from loadtest.contenders import CONTENDERS
+from loadtest.contenders.site import Contender
+from loadtest.faults import RigError
+from loadtest.scenarios import SCENARIOS
+
+RESULTS = Path(__file__).with_name("results")
+ROUNDS_MAX, SECONDS_MAX = 50, 60
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """0: done; 1: an answer was wrong, the rig broke, or a budget did not hold; 2: usage."""
+    options = arguments().parse_args(argv)
+    signal.signal(signal.SIGTERM, _terminated)
+    try:
+        return compare(options) if options.command == "compare" else check(options)
+    except RigError as error:
+        print(f"loadtest: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _terminated(*_: object) -> NoReturn:
+    raise SystemExit(143)  # leaves every `with`, so the children end too
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m loadtest", description="What a request costs, beside other proxies.")
+    verbs = parser.add_subparsers(dest="command", required=True)
+    for verb, does in (("compare", "measure, in turns"), ("check", "only see that every contender answers rightly")):
+        sub = verbs.add_parser(verb, help=does)
+        sub.add_argument("--scenario", action="append", choices=[*SCENARIOS, "all"], help="repeat for several; default small-get")
+        sub.add_argument("--only", default="", metavar="A,B", help=f"some of {','.join(CONTENDERS)}")
+        sub.add_argument("--no-pin", action="store_true", help="leave processes on any core")
+        if verb == "compare":
+            sub.add_argument("--rounds", type=_between(1, ROUNDS_MAX), default=5)
+            sub.add_argument("--seconds", type=_between(1, SECONDS_MAX), default=4, help="of one turn")
+            sub.add_argument("--enforce", action="store_true", help="end with 1 when a budget does not hold")
+    return parser
+
+
+def _between(least: int, most: int) -> type[int]:
+    class Bounded(int):
+        def __new__(cls, text: str) -> Bounded:
+            value = super().__new__(cls, text)
+            if not least <= value <= most:
+                raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
+            return value
+
+    return Bounded
+
+
+def chosen(only: str) -> list[Contender]:
+    """The contenders asked for that can run here; says which cannot, and why."""
+    names = only.split(",") if only else list(CONTENDERS)
+    if unknown := [name for name in names if name not in CONTENDERS]:
+        raise RigError(f"no contender {unknown[0]!r}; there are {', '.join(CONTENDERS)}")
+    there = []
+    for name in names:
+        if lack := CONTENDERS[name].missing():
+            print(f"without {name}: {lack}")
+        else:
+            there.append(CONTENDERS[name])
+    if not there:
+        raise RigError("no contender is left")
+    return there
+
+
+def check(options: argparse.Namespace) -> int:
+    """Start everything, ask each for every scenario, end."""
+    with Rig(chosen(options.only), not options.no_pin, print) as rig:
+        rig.check(list(SCENARIOS.values()))
+    return 0
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Measure each scenario; print, keep, hold against the budgets."""
+    contenders = chosen(options.only)
+    wanted = options.scenario or ["small-get"]
+    scenarios = [s for s in SCENARIOS.values() if s.name in wanted or "all" in wanted]
+    how = Options(options.rounds, options.seconds, not options.no_pin)
+    limits = budgets.parse(budgets.FILE.read_text())
+    about = machine.about(contenders)
+    holds = True
+    with Rig(contenders, how.pin, print) as rig:
+        rig.check(scenarios)
+        for scenario in scenarios:
+            print(f"\n{scenario.name}: {scenario.connections} connections, {how.rounds} rounds of {how.seconds} s")
+            result = rig.measure(scenario, how)
+            outcomes = budgets.compare(result, limits)
+            present(result, outcomes, options.enforce)
+            kept = keep(report.document(result, {**about, "rounds": how.rounds, "seconds": how.seconds}))
+            print(f"kept in {kept.relative_to(Path(__file__).parents[1])}")
+            holds = holds and all(outcome.holds for outcome in outcomes)
+    return 0 if holds or not options.enforce else 1
+
+
+def present(result: Result, outcomes: Sequence[budgets.Outcome], enforce: bool) -> None:
+    """The table, a warning if it is due, and the budgets; those without figures only where they would fail the run."""
+    print(f"\n{report.table(result)}\n")
+    if warning := report.noise(result):
+        print(warning)
+    for outcome in outcomes:
+        if outcome.measured is not None or enforce:
+            print(outcome)
+
+
+def keep(document: dict[str, object]) -> Path:
+    """Write one result; its name says when and what."""
+    RESULTS.mkdir(exist_ok=True)
+    scenario = document["scenario"]
+    assert isinstance(scenario, dict)
+    stamp = str(document["taken"]).replace(":", "").replace("+0000", "Z")
+    path = RESULTS / f"{stamp}-{scenario['name']}.json"
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""The client: one wrk thread that keeps a fixed number of connections busy, its figures read back as JSON."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadtest.faults import RigError
+from loadtest.processes import pinned
+from loadtest.scenarios import Scenario
+
+# No request() function: wrk then builds the request once, and no Lua runs while it measures.
+SCRIPT = """\
+wrk.method = {method}
+{headers}
+{body}
+done = function(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format(
+    '\\n{{"requests": %d, "duration_us": %d, "p50_us": %d, "p99_us": %d, "broken": %d, "statuses": %d}}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    e.connect + e.read + e.write + e.timeout, e.status))
+end
+"""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the client saw in one run."""
+
+    requests: int
+    duration_s: float
+    p50_ms: float
+    p99_ms: float
+
+    @property
+    def per_second(self) -> float:
+        """Requests a second."""
+        return self.requests / self.duration_s
+
+
+def script(scenario: Scenario) -> str:
+    """The wrk script of a scenario."""
+    headers = "\n".join(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in scenario.headers)
+    body = f"wrk.body = string.rep('x', {scenario.request_bytes})" if scenario.request_bytes else ""
+    return SCRIPT.format(method=json.dumps(scenario.method), headers=headers, body=body)
+
+
+def run(wrk: str, scenario: Scenario, port: int, seconds: int, *, core: int | None, folder: Path) -> Reading:
+    """Keep ``scenario.connections`` busy for ``seconds``; RigError if any request failed, for failures are cheap to serve."""
+    lua = folder / f"{scenario.name}.lua"
+    if not lua.exists():
+        lua.write_text(script(scenario))
+    argv = [wrk, "-t1", f"-c{scenario.connections}", f"-d{seconds}s", "--timeout", "5s", "-s", str(lua)]
+    try:
+        done = subprocess.run(
+            [*argv, f"http://127.0.0.1:{port}{scenario.path}"],
+            capture_output=True,
+            text=True,
+            timeout=seconds + 30,
+            check=True,
+            preexec_fn=pinned(core),
+        )
+    except subprocess.SubprocessError as error:
+        raise RigError(f"wrk did not finish: {error}\n{getattr(error, 'stderr', '') or ''}") from error
+    return parse(done.stdout)
+
+
+def parse(output: str) -> Reading:
+    """The figures that the script's ``done`` wrote last."""
+    lines = [line for line in output.splitlines() if line.startswith("{")]
+    if not lines:
+        raise RigError(f"wrk wrote no figures:\n{output}")
+    figures: dict[str, int] = json.loads(lines[-1])
+    if figures["broken"] or figures["statuses"]:
+        raise RigError(f"{figures['broken']} requests broke and {figures['statuses']} had an error status:\n{output}")
+    if not figures["requests"]:
+        raise RigError(f"no request was answered:\n{output}")
+    return Reading(figures["requests"], figures["duration_us"] / 1e6, figures["p50_us"] / 1e3, figures["p99_us"] / 1e3)

@@ -1,0 +1,18 @@
+"""Who answers: each proxy doing the same work, and byte relays as floors. A new contender is one file and one entry here."""
+
+from __future__ import annotations
+
+from loadtest.contenders import envoy, haproxy, headgate, nginx, relays
+from loadtest.contenders.site import Contender
+
+CONTENDERS: dict[str, Contender] = {
+    contender.name: contender
+    for contender in (
+        headgate.HEADGATE,
+        nginx.NGINX_PROXY,
+        haproxy.HAPROXY,
+        envoy.ENVOY,
+        relays.C_RELAY,
+        relays.UVLOOP_RELAY,
+    )
+}

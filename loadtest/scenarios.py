@@ -1,0 +1,59 @@
+"""What is asked, as data. A new scenario is one entry here; the origin serves whatever sizes stand in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+KIB = 1024
+
+BROWSER_HEADERS: tuple[tuple[str, str], ...] = (
+    ("User-Agent", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"),
+    ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"),
+    ("Accept-Language", "en-GB,en;q=0.9,de;q=0.8"),
+    ("Accept-Encoding", "gzip, deflate, br, zstd"),
+    ("Referer", "https://shop.example/catalogue/lamps?page=3"),
+    ("Cookie", "session=6b1f0c2e9d5a4f7788b0c1d2e3f40516; theme=dark; consent=yes"),
+    ("Cache-Control", "no-cache"),
+    ("Sec-Ch-Ua", '"Chromium";v="126", "Not.A/Brand";v="24"'),
+    ("Sec-Ch-Ua-Platform", '"Linux"'),
+    ("Sec-Fetch-Dest", "document"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-Site", "same-origin"),
+)
+"""Twelve fields, besides Host: what a browser sends with a page view."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of request. Sizes are bytes of the bodies; ``connections`` are kept alive and always busy."""
+
+    name: str
+    title: str
+    method: str = "GET"
+    request_bytes: int = 0
+    answer_bytes: int = 100
+    connections: int = 64
+    headers: tuple[tuple[str, str], ...] = BROWSER_HEADERS
+
+    @property
+    def path(self) -> str:
+        """Where the origin answers it."""
+        return f"/{self.name}"
+
+    @property
+    def answer(self) -> bytes:
+        """The body every contender must hand on unchanged."""
+        return (b"All work and no play makes a dull proxy. " * (self.answer_bytes // 41 + 1))[: self.answer_bytes]
+
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("small-get", "GET, 12 browser headers, 100-byte answer"),
+        Scenario("get-64k", "GET, 12 browser headers, 64 KiB answer", answer_bytes=64 * KIB),
+        Scenario("post-16k", "POST of 16 KiB, 12 browser headers, 100-byte answer", method="POST", request_bytes=16 * KIB),
+    )
+}
+
+SPLIT = (95, 5)
+"""Percent of the requests that each of the two origins gets from every proxy."""

@@ -1,0 +1,83 @@
+"""Medians, ratios and budgets from made-up turns."""
+
+from __future__ import annotations
+
+import pytest
+
+from loadtest import budgets, report
+from loadtest.compare import Result, Turn, order
+from loadtest.faults import RigError
+from loadtest.scenarios import SCENARIOS
+
+SCENARIO = SCENARIOS["small-get"]
+
+
+def turn(cpu_us: float, foreign: float = 0.0) -> Turn:
+    return Turn(cpu_us, per_second=1e6 / cpu_us, p50_ms=1.0, p99_ms=2.0, memory_mib=10.0, foreign=foreign, stolen=0.0)
+
+
+def result(**figures: list[float]) -> Result:
+    return Result(SCENARIO, {name: [turn(value) for value in values] for name, values in figures.items()})
+
+
+def test_a_ratio_is_taken_within_each_round() -> None:
+    slow_second_round = result(headgate=[15.0, 150.0, 16.0], haproxy=[10.0, 100.0, 10.0])
+
+    assert report.Spread(1.5, 1.5, 1.6) == report.ratio(slow_second_round, "headgate", "haproxy")
+
+
+def test_the_table_has_a_row_for_each_contender() -> None:
+    text = report.table(result(headgate=[15.0], haproxy=[10.0]))
+
+    assert "| haproxy | 10.0 (10.0-10.0) | 100000 | 1.00 | 2.00 | 10 | 1.50 (1.50-1.50) |" in text
+
+
+def test_a_busy_core_is_reported() -> None:
+    busy = Result(SCENARIO, {"headgate": [turn(10.0, foreign=0.2)]})
+
+    assert report.noise(busy).startswith("noisy: others used 20%")
+
+
+def test_a_quiet_core_is_not_reported() -> None:
+    assert "" == report.noise(result(headgate=[10.0]))
+
+
+def test_no_contender_always_follows_the_same_one() -> None:
+    before = {number: order("abc", number)[order("abc", number).index("c") - 1] for number in range(6)}
+
+    assert {"a", "b"} <= set(before.values())
+
+
+@pytest.mark.parametrize(("ours", "holds"), [(15.0, True), (20.0, True), (20.1, False)])
+def test_a_budget_holds_up_to_its_bound(ours: float, holds: bool) -> None:
+    limits = budgets.parse("[small-get.haproxy]\nwant = 1.6\nbound = 2.0\nreason = 'r'")
+    outcome = budgets.compare(result(headgate=[ours], haproxy=[10.0]), limits)[0]
+
+    assert holds == outcome.holds
+
+
+def test_a_budget_without_figures_does_not_hold() -> None:
+    limits = budgets.parse("[small-get.envoy]\nwant = 0.7\nbound = 0.9\nreason = 'r'")
+
+    assert not budgets.compare(result(headgate=[15.0]), limits)[0].holds
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[small-get.envoy]\nwant = 1.0\nbound = 0.9\nreason = 'r'",
+        "[small-get.envoy]\nwant = 1.0\nbound = 1.9",
+        "[small-get.envoy]\nwant = 1.0\nbound = 1.9\nreason = 'r'\nmax_ms = 3",
+    ],
+)
+def test_a_budget_that_is_not_whole_is_refused(text: str) -> None:
+    with pytest.raises(RigError):
+        budgets.parse(text)
+
+
+def test_the_budgets_of_the_project_name_its_scenarios_and_contenders() -> None:
+    from loadtest.contenders import CONTENDERS
+
+    limits = budgets.parse(budgets.FILE.read_text(encoding="utf-8"))
+
+    assert [] == [b for b in limits if b.scenario not in SCENARIOS or b.peer not in CONTENDERS]
