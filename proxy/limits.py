@@ -44,6 +44,8 @@ RESPONSE_TIMEOUT_S: Final = 30.0
 IDLE_TIMEOUT_S: Final = 60.0
 LISTEN_BACKLOG: Final = 4096
 
+ACCESS_LOG_QUEUE_MAX: Final = 10_000  # lines that wait for the disk, about 4 MiB; beyond it they are counted, not kept
+
 # ---- between the planes ---------------------------------------------------------------------------------------------------------
 FRAME_BYTES_MAX: Final = 256 * 1024 * KiB  # one message of the channel; a plan with 10,000 routes is about 3 MiB
 SNAPSHOT_FAST_S: Final = 0.1  # while a candidate has weight
@@ -68,6 +70,7 @@ CONTROL_EVENTS_MAX: Final = 8192  # waiting in the control loop: a minute of 8 w
 CONTROL_TICK_S: Final = 0.1  # time passes for rollouts without traffic
 OBSERVED_GAP_S_MAX: Final = 2.0  # a longer silence was not observed and does not count as time of a step
 PROGRESS_S: Final = 1.0  # between two writes of a position that only moved on
+RELOADS_WAITING_MAX: Final = 64  # requests for a reload while one is being read; one reading answers them all
 RECENT_EVENTS_MAX: Final = 512  # kept in memory for people; history is in the store
 WINDOW_S: Final = 10  # seconds that "now" means in status
 

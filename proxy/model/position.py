@@ -25,6 +25,10 @@ class Phase(StrEnum):
     ROLLED_BACK = "rolled_back"  # stable carries everything; this target is not tried again by itself
 
 
+RESTING = (Phase.STABLE, Phase.ROLLED_BACK)
+"""Phases in which nothing is being tried: stable carries everything."""
+
+
 class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One service's position. ``plan`` is the plan the rollout began with: a reload changes the next rollout, never this one.
 
