@@ -1,0 +1,195 @@
+"""The checked file into the frozen model, and the model back into the form of the file.
+
+Both ways are here so that they stay inverse. Knows no mistakes: what comes in has passed every check.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy.config import schema
+from proxy.config.environment import escaped
+from proxy.config.scalars import Address, header_name, shown_duration
+from proxy.model.intent import AccessLog, Admin, Intent, Listener
+from proxy.model.rollout import GateStep, Guard, RolloutPlan, Step, WeightStep
+from proxy.model.route import Match, Route
+from proxy.model.service import Endpoint, Override, Service, Sticky, Timeouts, Version
+
+
+def intent(file: schema.File, digest: str, cores: int) -> Intent:
+    """The whole configuration, frozen. ``cores`` is what ``workers: auto`` becomes. The file has passed every check."""
+    log = file.access_log
+    return Intent(
+        digest=digest,
+        listeners=tuple(
+            Listener(
+                name=listener.name,
+                host=listener.address.host,
+                port=listener.address.port,
+                unix=listener.address.unix,
+                trusted_proxies=tuple(network for network in listener.trusted_proxies if network is not None),
+            )
+            for listener in file.listeners
+            if listener is not None
+        ),
+        services=tuple(_service(name, service) for name, service in file.services.items()),
+        routes=tuple(Route(match(route.match), route.service) for route in file.routes if route is not None),
+        admin=Admin(*file.admin.address, token_file=file.admin.token_file),
+        workers=cores if file.workers == "auto" else file.workers,
+        state_path=file.state.path,
+        access_log=None if log is None else AccessLog(path=log.path, sample=log.sample),
+        drain_timeout_s=file.drain_timeout,
+    )
+
+
+def match(given: schema.Match) -> Match:
+    """A match in its one canonical form: header names in lower case, headers and query sorted by name (all have to hold)."""
+    return Match(
+        host=given.host,
+        path=given.path,
+        path_prefix=given.path_prefix,
+        path_regex=given.path_regex,
+        methods=tuple(method for method in given.methods if method is not None),
+        headers=tuple(sorted((name.lower(), value) for name, value in given.headers.items())),
+        query=tuple(sorted(given.query.items())),
+    )
+
+
+def _service(name: str, given: schema.Service) -> Service:
+    sticky = given.sticky
+    return Service(
+        name=name,
+        versions=tuple(_version(version_name, version) for version_name, version in given.versions.items()),
+        traffic=tuple(given.traffic.items()),
+        target=given.target,
+        sticky=None if sticky is None else Sticky(sticky.by, header_name(sticky.name) if sticky.by == "header" else sticky.name),
+        overrides=tuple(Override(match(item.match), item.version) for item in given.overrides if item is not None),
+        timeouts=Timeouts(given.timeouts.connect, given.timeouts.response, given.timeouts.idle),
+        balance=given.balance,
+        expose_version=given.expose_version,
+        rollout=_rollout(given.rollout),
+    )
+
+
+def _version(name: str, given: schema.Version) -> Version:
+    endpoints = tuple(Endpoint(*address) for address in given.endpoints if address is not None)
+    return Version(name, endpoints, labels=tuple(sorted(given.labels.items())))
+
+
+def _rollout(given: schema.Rollout) -> RolloutPlan:
+    guard = given.guard
+    plan = RolloutPlan(
+        strategy=given.strategy,
+        guard=Guard(
+            alpha=guard.alpha,
+            ratio=guard.ratio,
+            min_failures=guard.min_failures,
+            failures=tuple(cause for cause in guard.failures if cause is not None),
+            action=guard.action,
+        ),
+        deadline_s=given.deadline,
+        on_deadline=given.on_deadline,
+    )
+    if given.steps is None:
+        return plan
+    steps = tuple(_step(step) for step in given.steps if step is not None)
+    return RolloutPlan(plan.strategy, steps, plan.guard, plan.deadline_s, plan.on_deadline)
+
+
+def _step(given: schema.Step) -> Step:
+    if given.weight is None:
+        return GateStep()
+    return WeightStep(weight_bp=given.weight, for_s=given.for_, min_requests=given.min_requests)
+
+
+def effective(intent: Intent) -> dict[str, Any]:
+    """The configuration in force, defaults written out, in the form of the file: ``load`` reads it back to the same Intent."""
+    log = intent.access_log
+    shown: dict[str, Any] = {
+        "listeners": [
+            {
+                "name": listener.name,
+                "address": str(Address(listener.host, listener.port, listener.unix)),
+                "trusted_proxies": list(listener.trusted_proxies),
+            }
+            for listener in intent.listeners
+        ],
+        "admin": {
+            "address": str(Address(intent.admin.host, intent.admin.port, intent.admin.unix)),
+            **({"token_file": intent.admin.token_file} if intent.admin.token_file else {}),
+        },
+        "workers": intent.workers,
+        "state": {"path": intent.state_path},
+        **({} if log is None else {"access_log": {"path": log.path, "sample": log.sample}}),
+        "drain_timeout": shown_duration(intent.drain_timeout_s),
+        "services": {service.name: _shown_service(service) for service in intent.services},
+        "routes": [{"match": _shown_match(route.match), "service": route.service} for route in intent.routes],
+    }
+    return {key: _escaped(value) for key, value in shown.items()}
+
+
+def _shown_service(service: Service) -> dict[str, Any]:
+    timeouts, sticky = service.timeouts, service.sticky
+    return {
+        "versions": {version.name: _shown_version(version) for version in service.versions},
+        **({"target": service.target} if service.target else {"traffic": dict(service.traffic)}),
+        **({} if sticky is None else {"sticky": {"by": sticky.by, **({"name": sticky.name} if sticky.name else {})}}),
+        "overrides": [{"match": _shown_match(item.match), "version": item.version} for item in service.overrides],
+        "timeouts": {
+            "connect": shown_duration(timeouts.connect_s),
+            "response": shown_duration(timeouts.response_s),
+            "idle": shown_duration(timeouts.idle_s),
+        },
+        "balance": service.balance,
+        "expose_version": service.expose_version,
+        "rollout": _shown_rollout(service.rollout),
+    }
+
+
+def _shown_version(version: Version) -> dict[str, Any]:
+    endpoints = [endpoint.name if endpoint.unix else f"http://{endpoint.name}" for endpoint in version.endpoints]
+    return {"endpoints": endpoints, "labels": dict(version.labels)}
+
+
+def _shown_match(match: Match) -> dict[str, Any]:
+    shown: dict[str, Any] = {key: text for key in ("host", "path", "path_prefix", "path_regex") if (text := getattr(match, key))}
+    if match.methods:
+        shown["methods"] = list(match.methods)
+    if match.headers:
+        shown["headers"] = dict(match.headers)
+    if match.query:
+        shown["query"] = dict(match.query)
+    return shown
+
+
+def _shown_rollout(plan: RolloutPlan) -> dict[str, Any]:
+    guard = plan.guard
+    return {
+        "strategy": plan.strategy,
+        "steps": [_shown_step(step) for step in plan.steps],
+        "guard": {
+            "alpha": guard.alpha,
+            "ratio": guard.ratio,
+            "min_failures": guard.min_failures,
+            "failures": list(guard.failures),
+            "action": guard.action,
+        },
+        "deadline": shown_duration(plan.deadline_s),
+        "on_deadline": plan.on_deadline,
+    }
+
+
+def _shown_step(step: Step) -> dict[str, Any]:
+    if isinstance(step, GateStep):
+        return {"gate": step.gate}
+    whole, rest = divmod(step.weight_bp, 100)
+    weight = step.weight_bp / 100 if rest else whole
+    return {"weight": weight, "for": shown_duration(step.for_s), "min_requests": step.min_requests}
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, dict):
+        return {escaped(key): _escaped(item) for key, item in value.items()}
+    return [_escaped(item) for item in value] if isinstance(value, list) else value

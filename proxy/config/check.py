@@ -1,0 +1,69 @@
+"""What the schema cannot say, because it takes two places of the file: references, duplicates, either-or, and names that are keys.
+
+Adds mistakes to the document and builds nothing. Gaps (values that were refused) are never held against what refers to them.
+"""
+
+from __future__ import annotations
+
+from proxy.config import build, scalars, schema
+from proxy.config.check_match import check_match
+from proxy.config.check_service import check_service
+from proxy.config.merge import Document
+from proxy.config.places import KeyPath
+from proxy.config.report import Once, Report
+from proxy.config.shape import Shaped, nearest
+
+
+def check(document: Document, shaped: Shaped) -> None:
+    """Every check; mistakes are added to ``document.mistakes``."""
+    report = Report(document, shaped)
+    _listeners(report)
+    for name in report.names(("services",)):
+        report.key_reads(("services", name), scalars.name)
+    for name, service in report.file.services.items():
+        check_service(report, name, service)
+    _routes(report)
+
+
+def _listeners(report: Report) -> None:
+    names = Once(report, "is the name of another listener, at")
+    addresses = Once(report, "is the address of another listener, at")
+    for index, listener in enumerate(report.file.listeners):
+        path: KeyPath = ("listeners", index)
+        if listener is None or not report.whole(path):
+            continue
+        names.take(listener.name, (*path, "name"))
+        if _is_fixed(listener.address):
+            addresses.take(listener.address, (*path, "address"))
+    if report.whole(("admin",)):
+        _admin(report, report.file.admin, addresses)
+
+
+def _admin(report: Report, admin: schema.Admin, addresses: Once) -> None:
+    if _is_fixed(admin.address):
+        addresses.take(admin.address, ("admin", "address"))
+    if not scalars.is_loopback(admin.address) and not admin.token_file:
+        words = f"{admin.address} can be reached from other machines; set admin.token_file, or listen on 127.0.0.1"
+        report.wrong(("admin", "address"), words)
+
+
+def _is_fixed(address: scalars.Address) -> bool:
+    return bool(address.port or address.unix)  # any number of listeners may ask for a free port
+
+
+def _routes(report: Report) -> None:
+    services = report.names(("services",))
+    known = frozenset(services)
+    matches = Once(report, "matches exactly what another route does, at")
+    for index, route in enumerate(report.file.routes):
+        path: KeyPath = ("routes", index)
+        if route is None:
+            continue
+        if report.whole((*path, "service")) and route.service not in known:
+            report.wrong(
+                (*path, "service"), f"{route.service!r} is no service of this configuration; {nearest(route.service, services)}"
+            )
+        check_match(report, (*path, "match"), route.match)
+        if report.whole((*path, "match")):
+            canonical = build.match(route.match)
+            matches.take((canonical, frozenset(canonical.methods)), (*path, "match"))

@@ -1,0 +1,26 @@
+"""The whole way from a path to an Intent: read, merge, shape, check, build. All mistakes of one run come out together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from proxy import limits
+from proxy.config import build, merge
+from proxy.config.check import check
+from proxy.config.shape import shape
+from proxy.model.intent import Intent
+
+
+def load(path: Path, *, env: Mapping[str, str], overrides: Sequence[tuple[str, str]] = ()) -> Intent:
+    """The configuration at ``path``, a file or a directory, with ``overrides`` (key path and value, as ``--set`` gives them) applied.
+
+    Raises ConfigInvalid with every mistake; nothing of an invalid configuration is ever given out. The digest covers the bytes of the
+    files, the overrides and the environment that was read, and not where the files lie.
+    """
+    document = merge.read(path, env=env, overrides=overrides)
+    shaped = shape(document)
+    check(document, shaped)
+    document.mistakes.raise_if_any()
+    return build.intent(shaped.file, document.digest, min(os.cpu_count() or 1, limits.WORKERS_MAX))
