@@ -53,7 +53,8 @@ class ShareFailures(NamedTuple):
 BETS: Final = tuple((i + 0.5) / 20 for i in range(20))
 """The fixed grid of u. Fixed before any data: choosing u by looking at them would void the bound.
 
-Twenty even bets find 5 % errors against 0.5 % as fast as fifty do, and a smaller excess (u near 0) as well as a total failure (u near 1).
+Twenty even bets find 5 % errors against 0.5 % as fast as fifty do; a small excess is met by those near 0, a total failure by those
+near 1.
 """
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from proxy.model.position import WEIGHT_BP_MAX, Phase, Position
 from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
-from proxy.rollout.stand import Stand
+from proxy.rollout.strategy import Stand
 from proxy.rollout.words import duration
 
 

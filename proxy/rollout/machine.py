@@ -53,8 +53,7 @@ from proxy.rollout.events import (
     TargetSet,
     kind_of,
 )
-from proxy.rollout.moves import Outcome
-from proxy.rollout.strategy import strategy_of
+from proxy.rollout.moves import Outcome, strategy_of
 from proxy.rollout.words import duration
 
 __all__ = [
@@ -128,7 +127,7 @@ def waiting_for(position: Position, candidate_rps: float | None) -> str:
         case Phase.PAUSED:
             return f"a person: {moves.gate(position) if position.reason == moves.AT_GATE else position.reason}"
         case Phase.PROGRESSING | Phase.SHADOWING:
-            return strategy_of(position.plan).waiting_for(position, candidate_rps) or "the guard"
+            return strategy_of(position).waiting_for(position, candidate_rps) or "the guard"
 
 
 def _refuse(position: Position, text: str) -> NoReturn:
@@ -214,7 +213,7 @@ def _measured_when_progressing(position: Position, event: Measured, now: float) 
         if position.plan.on_deadline == "pause":
             return moves.pause(after, why=why, figures=verdict.figures)
         return moves.roll_back(after, why=why, figures=verdict.figures)
-    if strategy_of(after.plan).is_done(after) and _silent(verdict):
+    if strategy_of(after).is_done(after) and _silent(verdict):
         why = f"{after.step_requests} candidate requests in {duration(after.step_elapsed_s)}: {verdict.reason}"
         return moves.advance(after, after.step + 1, why=why, figures=verdict.figures)
     return after, ()

@@ -5,20 +5,29 @@ They know the order of effects and what a record holds; they do not know when th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from proxy.model.position import Phase, Position, Record
 from proxy.model.rollout import GateStep, RolloutPlan
+from proxy.rollout import canary
 from proxy.rollout.events import Applied, Effect, Publish
-from proxy.rollout.strategy import strategy_of
+from proxy.rollout.strategy import Strategy
 from proxy.rollout.words import percent
 
 Outcome = tuple[Position, tuple[Effect, ...]]
 
-AT_GATE = "gate"
+STRATEGIES: Final[dict[str, Strategy]] = {"canary": canary}
+"""By the name a plan gives; the configuration lets no other through."""
+
+AT_GATE: Final = "gate"
 """The reason of a position that waits at a gate, as the API shows it."""
+
+
+def strategy_of(position: Position) -> Strategy:
+    """The strategy that the rollout began with."""
+    return STRATEGIES[position.plan.strategy]
 
 
 def at_gate(position: Position) -> bool:
@@ -46,7 +55,7 @@ def start(position: Position, *, target: str, fingerprint: str, plan: RolloutPla
 
 def enter(position: Position, step: int) -> Position:
     """The position at the beginning of a step, as the plan's strategy says."""
-    stand = strategy_of(position.plan).next_step(position.plan, step, position.weight_bp)
+    stand = strategy_of(position).next_step(position.plan, step, position.weight_bp)
     return replace(
         position,
         phase=stand.phase,

@@ -1,17 +1,25 @@
 """What a strategy is: it says which step comes next, whether the present one is done, and what it waits for. Nothing else.
 
-A new strategy is a file with these three functions and a line in ``STRATEGIES``. Phases, guard, deadline, commands, records and
+A new strategy is a file with these three functions and a line in ``moves.STRATEGIES``. Phases, guard, deadline, commands, records and
 publishing are the machine's and the same for all.
 """
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Protocol
 
-from proxy.model.position import Position
+import msgspec
+
+from proxy.model.position import Phase, Position
 from proxy.model.rollout import RolloutPlan
-from proxy.rollout import canary
-from proxy.rollout.stand import Stand
+
+
+class Stand(msgspec.Struct, frozen=True):
+    """Where a rollout stands in a step: its number (from 0), the phase it is spent in, and the candidate's weight in basis points."""
+
+    step: int
+    phase: Phase
+    weight_bp: int
 
 
 class Strategy(Protocol):
@@ -25,11 +33,3 @@ class Strategy(Protocol):
 
     def waiting_for(self, position: Position, candidate_rps: float | None) -> str:
         """What the present step still waits for, for people; empty when nothing is missing."""
-
-
-STRATEGIES: Final[dict[str, Strategy]] = {"canary": canary}
-
-
-def strategy_of(plan: RolloutPlan) -> Strategy:
-    """The plan's strategy; the configuration lets no other name through."""
-    return STRATEGIES[plan.strategy]

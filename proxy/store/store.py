@@ -1,0 +1,218 @@
+"""What must outlive the process: every service's position and tally, and the append-only history of decisions.
+
+One writer, the supervisor that holds the lock. Knows no rollout rules: positions and records are kept as they are given. Calls block
+for a disk write each (``decide``) or for next to nothing (``progress``).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import msgspec
+
+from proxy import limits
+from proxy.clock import Clock, SystemClock
+from proxy.errors import OperatorError
+from proxy.model.position import Position, Record, Revision
+from proxy.store import database, last_known
+
+_POSITION = msgspec.json.Decoder(Position)
+_RECORD = msgspec.json.Decoder(Record)
+_TALLY = msgspec.json.Decoder(dict[str, Any])
+
+_UPSERT = """
+INSERT INTO positions (service, position, tally) VALUES (?, ?, ?)
+ON CONFLICT (service) DO UPDATE SET position = excluded.position, tally = excluded.tally
+"""
+_APPEND = "INSERT INTO history (service, revision, at_s, record, position) VALUES (?, ?, ?, ?, ?)"
+_LAST = "SELECT coalesce(max(revision), 0) FROM history WHERE service = ?"
+_PRUNE = "DELETE FROM history WHERE service = ? AND revision <= ?"
+_NEWEST = "SELECT revision, at_s, record, position FROM history WHERE service = ? ORDER BY revision DESC LIMIT ?"
+_ONE = "SELECT revision, at_s, record, position FROM history WHERE service = ? AND revision = ?"
+
+
+class StoreUnavailable(OperatorError):
+    """The database could not be written or read; nothing of the attempt was kept, so nothing of it may take effect."""
+
+
+class Store:
+    """The state file at ``path``; its directory is made if missing.
+
+    ``notice`` is a sentence for the operator when something was wrong at the start (else empty): a damaged database was moved aside,
+    or it was gone, and services fell to their last known stable. ``last_known_failed`` says why the file of last known stables could
+    not be written the last time (else empty). Raises ``OperatorError`` when the database cannot be used at all.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock | None = None) -> None:
+        self._path = path
+        self._clock = clock or SystemClock()
+        self._last_known_path = last_known.beside(path)
+        self._last_known: dict[str, Position] = {}
+        self.notice = ""
+        self.last_known_failed = ""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OperatorError(f"{path.parent}: cannot be made: {error.strerror}") from error
+        positions = self._open_or_fall_back()
+        self._keep_last_known({name: last_known.settled(position) for name, position in positions.items()})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def load(self) -> dict[str, tuple[Position, dict[str, Any] | None]]:
+        """Every service's position and tally (JSON values; None when none was kept)."""
+        with self._reading():
+            return self._read_positions()
+
+    def decide(self, position: Position, records: Sequence[Record], now: float, tally_json: dict[str, Any] | None) -> list[int]:
+        """Keep a decision, whole and durably, before it has any effect: the position, its tally, a revision for each record.
+
+        ``now`` is Unix time. Returns the records' revision numbers. Raises ``StoreUnavailable``, and then kept nothing.
+        """
+        encoded = _encode(position)
+        with self._transaction(self._decisions) as cursor:
+            cursor.execute(_UPSERT, (position.service, encoded, _encode_tally(tally_json)))
+            first = cursor.execute(_LAST, (position.service,)).fetchone()[0] + 1
+            revisions = list(range(first, first + len(records)))
+            for revision, record in zip(revisions, records, strict=True):
+                cursor.execute(_APPEND, (position.service, revision, now, _encode(record), encoded))
+            cursor.execute(_PRUNE, (position.service, first + len(records) - 1 - limits.HISTORY_REVISIONS_KEPT))
+        self._note_settled(position)
+        return revisions
+
+    def progress(self, position: Position, tally_json: dict[str, Any] | None) -> None:
+        """Keep how far a step has got, without waiting for the disk: at worst the last of these are lost to a power cut."""
+        with self._transaction(self._progress) as cursor:
+            cursor.execute(_UPSERT, (position.service, _encode(position), _encode_tally(tally_json)))
+        self._note_settled(position)
+
+    def history(self, service: str, limit: int = 50) -> list[Revision]:
+        """The newest revisions of a service, newest first."""
+        with self._reading():
+            rows = self._decisions.execute(_NEWEST, (service, limit)).fetchall()
+            return [_revision(service, row) for row in rows]
+
+    def revision(self, service: str, number: int) -> Revision | None:
+        """One revision, or None when there never was one or it is too old to be kept."""
+        with self._reading():
+            row = self._decisions.execute(_ONE, (service, number)).fetchone()
+            return None if row is None else _revision(service, row)
+
+    def close(self) -> None:
+        """Close both connections; the last one folds the log into the file."""
+        self._progress.close()
+        self._decisions.close()
+
+    # ---- opening ----------------------------------------------------------------------------------------------------------------
+
+    def _open_or_fall_back(self) -> dict[str, Position]:
+        try:
+            new = self._open()
+            positions = {name: position for name, (position, _) in self._read_positions().items()}
+        except database.Damaged as damage:
+            return self._start_anew(f"is damaged ({damage})")
+        if new and self._last_known_path.exists():
+            self.close()
+            return self._start_anew("was missing or empty")
+        return positions
+
+    def _open(self) -> bool:
+        """Open both connections; whether the database was made just now."""
+        self._decisions, new = database.open_database(self._path)
+        self._progress = database.connect_for_progress(self._path)
+        return new
+
+    def _start_anew(self, what: str) -> dict[str, Position]:
+        """A new database that holds every service at its last known stable; the old file is kept under another name."""
+        try:
+            known = last_known.read(self._last_known_path)
+        except (OSError, ValueError) as error:
+            known, why = None, f"cannot be read either ({error})"
+        else:
+            why = "does not exist"
+        if known is None:
+            raise OperatorError(
+                f"{self._path} {what} and {self._last_known_path} {why}, so no service's stable version is known; "
+                "restore one of them, or move both away to begin anew with every target stable at once"
+            )
+        aside = database.move_aside(self._path, self._clock.wall())
+        self._open()
+        with self._transaction(self._decisions) as cursor:
+            for position in known.values():
+                cursor.execute(_UPSERT, (position.service, _encode(position), None))
+        self.notice = (
+            f"{self._path} {what}; it was moved to {aside.name} and every service of {self._last_known_path.name} "
+            f"({len(known)}) fell to its last known stable; the history begins anew"
+        )
+        return known
+
+    def _read_positions(self) -> dict[str, tuple[Position, dict[str, Any] | None]]:
+        out = {}
+        try:
+            for service, position, tally in self._decisions.execute("SELECT service, position, tally FROM positions"):
+                out[service] = (_POSITION.decode(position), None if tally is None else _TALLY.decode(tally))
+        except (msgspec.DecodeError, sqlite3.DatabaseError) as error:
+            self.close()
+            raise database.Damaged(f"a position cannot be read: {error}") from error
+        return out
+
+    # ---- the file of last known stables -----------------------------------------------------------------------------------------
+
+    def _note_settled(self, position: Position) -> None:
+        rest = last_known.settled(position)
+        if self._last_known.get(position.service) != rest:
+            self._keep_last_known({**self._last_known, position.service: rest})
+
+    def _keep_last_known(self, services: dict[str, Position]) -> None:
+        """The decision is durable already, so a failure here is told, not raised; the next change of any service tries again."""
+        try:
+            last_known.write(self._last_known_path, services)
+        except OSError as error:
+            self.last_known_failed = f"{self._last_known_path}: {error.strerror}"
+        else:
+            self.last_known_failed = ""
+            self._last_known = services
+
+    # ---- transactions -----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _transaction(self, connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+        """All of it or nothing. A database error is ``StoreUnavailable``; any other exception passes, with nothing kept."""
+        with self._reading():
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:  # whatever interrupts a transaction, nothing of it is kept
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreUnavailable(f"{self._path}: {error}") from error
+
+
+def _encode(what: Position | Record) -> str:
+    return msgspec.json.encode(what).decode()
+
+
+def _encode_tally(tally_json: dict[str, Any] | None) -> str | None:
+    return None if tally_json is None else msgspec.json.encode(tally_json).decode()
+
+
+def _revision(service: str, row: tuple[int, float, str, str]) -> Revision:
+    number, at_s, kept, position = row
+    record = _RECORD.decode(kept)
+    return Revision(service, number, at_s, record.kind, record.reason, record.figures, record.by, _POSITION.decode(position))
