@@ -14,7 +14,7 @@ from proxy.control.workers import Answer, Workers
 from proxy.errors import PlanRefused
 from proxy.model.intent import Intent
 from proxy.model.plan import RoutePlan, ServicePlan
-from proxy.model.position import WEIGHT_BP_MAX, Position
+from proxy.model.position import RESTING, WEIGHT_BP_MAX, Position
 from proxy.model.service import Service
 
 
@@ -41,8 +41,9 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
     else:
         assert position is not None, f"{service.name} has a target and no position"
         weights = weights_of(position)
-        stable, candidate = position.stable, position.candidate
-        rollout = position.rollout if candidate else 0
+        stable, rollout, candidate = position.stable, 0, ""
+        if position.phase not in RESTING and service.version(position.candidate) is not None:
+            rollout, candidate = position.rollout, position.candidate
     return ServicePlan(
         name=service.name,
         versions=service.versions,
@@ -61,7 +62,7 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
 def weights_of(position: Position) -> dict[str, float]:
     """Basis points by version of a service with a target; versions without weight are absent."""
     weights: dict[str, float] = {position.stable: WEIGHT_BP_MAX}
-    if position.candidate and position.weight_bp:
+    if position.phase not in RESTING and position.weight_bp:
         weights[position.stable] = WEIGHT_BP_MAX - position.weight_bp
         weights[position.candidate] = position.weight_bp
     return {version: weight for version, weight in weights.items() if weight}
@@ -108,7 +109,12 @@ class Publisher:
         self.serving = frozenset()  # of this plan, nobody yet: a worker announced meanwhile is brought up on it
         await self._commit(plan, willing)
 
-    async def install(self, plan: RoutePlan) -> None:
+    @property
+    def generation(self) -> int:
+        """Of the plan in force; 0 before there is one."""
+        return self.current.generation if self.current is not None else 0
+
+    def install(self, plan: RoutePlan) -> None:
         """Take the very first plan, before any worker is up."""
         assert self.current is None
         self.current = plan

@@ -1,0 +1,185 @@
+"""Positions of all services, and the only way to change what workers serve: prepare, make durable, commit.
+
+A decision is in the store before it has any effect; a plan that one worker cannot compile is taken by none; a decision that cannot be
+kept has no effect and is made again. Knows nothing of queues, of who asked, or of SQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec.structs import replace
+
+from proxy.clock import Clock
+from proxy.control.events import RecentEvents
+from proxy.control.ledger import Ledger
+from proxy.control.publisher import Publisher, build
+from proxy.control.reload import strands, target_set
+from proxy.control.standing import Move, Standing
+from proxy.errors import OperatorError, PlanRefused
+from proxy.model.intent import Intent
+from proxy.model.position import Phase, Position, Record
+from proxy.model.service import Service
+from proxy.rollout.events import Applied, Command
+from proxy.rollout.machine import fingerprint, initial
+
+CONFIGURATION = "configuration"
+"""Who the history names for what the file asked for."""
+
+HEADGATE = "headgate"
+
+
+class Decisions:
+    """``standings`` has every service of ``intent`` that has a target."""
+
+    def __init__(self, intent: Intent, ledger: Ledger, publisher: Publisher, clock: Clock, events: RecentEvents) -> None:
+        self.intent = intent
+        self.standings: dict[str, Standing] = {}
+        self.rollouts_ended: dict[tuple[str, str], int] = {}
+        """By (service, result): promoted, rolled_back, abandoned; since the start."""
+        self._last_ended: dict[str, int] = {}
+        self._ledger = ledger
+        self._publisher = publisher
+        self._clock = clock
+        self._events = events
+
+    def positions(self) -> dict[str, Position]:
+        """Where each service with a target stands."""
+        return {name: standing.position for name, standing in self.standings.items()}
+
+    # ---- a whole configuration ------------------------------------------------------------------------------------------------
+
+    async def begin(self) -> None:
+        """At start: positions from the store, the configuration's say, and a first plan that nobody serves yet."""
+        arrived, moves = await self._wishes(self.intent, starting=True)
+        await self._keep(moves, arrived)
+        self.standings = arrived
+        for move in moves:
+            self._take(move)
+        for standing in self.standings.values():
+            standing.pending = True  # whatever was last published, nobody knows whether all had it
+        self._publisher.install(build(self.intent, self.positions(), 1))
+
+    async def adopt(self, intent: Intent) -> None:
+        """At reload: serve ``intent``. Raises ``PlanRefused`` or ``OperatorError``, and then nothing has changed."""
+        arrived, moves = await self._wishes(intent, starting=False)
+        standings = {s.name: self.standings.get(s.name) or arrived[s.name] for s in intent.services if s.target}
+        await self._enact(moves, intent, standings)
+
+    async def _wishes(self, intent: Intent, *, starting: bool) -> tuple[dict[str, Standing], list[Move]]:
+        """What each service makes of its configured target; those new to this process take up where the store left them."""
+        wanted = [service for service in intent.services if service.target]
+        arrived: dict[str, Standing] = {}
+        moves: list[Move] = []
+        stored = await self._ledger.load() if any(s.name not in self.standings for s in wanted) else {}
+        wall = self._clock.wall()
+        for service in wanted:
+            records: tuple[Record, ...] = ()
+            standing = self.standings.get(service.name)
+            if standing is None:
+                standing, records = self._arrive(service, stored.get(service.name), intent, starting=starting)
+                arrived[service.name] = standing
+            move = standing.stepped(target_set(service, CONFIGURATION), wall)
+            moves.append(Move(move.position, (*records, *move.records), move.publish))
+        return arrived, moves
+
+    def _arrive(
+        self, service: Service, kept: tuple[Position, dict[str, Any] | None] | None, intent: Intent, *, starting: bool
+    ) -> tuple[Standing, tuple[Record, ...]]:
+        """A service that this process has not had: as the store has it, or anew, and what the history should say of that."""
+        target = service.version(service.target)
+        assert target is not None, "a configuration names only versions it has"
+        fresh = initial(service.name, service.target, fingerprint(target))
+        now = self._clock.now()
+        if kept is None:
+            record = Record("first", f"{service.target} is stable at once: there is nothing to compare it with", by=CONFIGURATION)
+            return Standing(fresh, None, now), (record,)
+        position, tally = kept
+        if service.version(position.stable) is None:
+            why = f"{position.stable} was stable and is no longer in the configuration; {service.target} carries everything"
+            self._events.add(self._clock.wall(), "stable_gone", service.name, why)
+            record = Record("stable_gone", why, {"stable": position.stable, "phase": position.phase.value}, by=HEADGATE)
+            return Standing(replace(fresh, rollout=position.rollout), None, now), (record,)
+        standing = Standing(position, tally, now)
+        if not starting or not strands({service.name: position}, intent):
+            return standing, ()
+        why = f"{position.candidate} is no longer in the configuration"
+        self._events.add(self._clock.wall(), "candidate_gone", service.name, why)
+        if position.phase is Phase.ROLLING_BACK:
+            return standing, ()
+        aborted = standing.stepped(Command(verb="abort", by=HEADGATE, reason=why), self._clock.wall())
+        return Standing(aborted.position, tally, now), aborted.records
+
+    # ---- one decision ---------------------------------------------------------------------------------------------------------
+
+    async def enact(self, moves: Sequence[Move]) -> None:
+        """Put decided moves into effect. Raises ``PlanRefused`` or ``OperatorError``, and then nothing has changed."""
+        await self._enact(moves, None, self.standings)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a service waits to hear that workers serve what was last decided."""
+        return any(standing.pending for standing in self.standings.values())
+
+    async def acknowledge(self, took_s: float) -> None:
+        """No worker serves an older plan any more: tell the services that wait for it.
+
+        What they make of it may not be kept or published now; then they go on waiting, and whoever calls next tries again.
+        """
+        applied = Applied(generation=self._publisher.generation, took_s=took_s)
+        moves = [s.stepped(applied, self._clock.wall()) for s in self.standings.values() if s.pending]
+        for move in moves:
+            self.standings[move.position.service].pending = False
+        decided = [move for move in moves if move.decides]
+        if not decided:
+            return
+        try:
+            await self.enact(decided)
+        except (OperatorError, PlanRefused) as error:
+            self._events.add(self._clock.wall(), "not_decided", "", f"an acknowledged decision was not kept: {error}")
+            for move in decided:
+                self.standings[move.position.service].pending = True
+
+    async def _enact(self, moves: Sequence[Move], intent: Intent | None, standings: dict[str, Standing]) -> None:
+        publishing = intent is not None or any(move.publish for move in moves)
+        began = self._clock.now()
+        if publishing:
+            positions = {name: standing.position for name, standing in standings.items()}
+            positions |= {move.position.service: move.position for move in moves}
+            await self._publisher.prepare(build(intent or self.intent, positions, self._publisher.generation + 1))
+        try:
+            await self._keep(moves, standings)
+        except BaseException:
+            if publishing:
+                self._publisher.abandon()
+            raise
+        self.intent, self.standings = intent or self.intent, standings
+        for move in moves:
+            self._take(move)
+        if publishing:
+            await self._publisher.commit()
+        if self.pending:
+            await self.acknowledge(self._clock.now() - began)
+
+    async def _keep(self, moves: Sequence[Move], standings: dict[str, Standing]) -> None:
+        for move in moves:
+            if move.decides:
+                standing = standings[move.position.service]
+                tally = standing.tally_json() if move.position.rollout == standing.position.rollout else None
+                await self._ledger.decide(move.position, move.records, self._clock.wall(), tally)
+
+    def _take(self, move: Move) -> None:
+        standing = self.standings[move.position.service]
+        standing.take(move, self._clock.now())
+        for record in move.records:
+            self._events.add(self._clock.wall(), record.kind, move.position.service, record.reason, by=record.by)
+            self._tell_end(move.position.service, record)
+
+    def _tell_end(self, service: str, record: Record) -> None:
+        """A rollout ends once: one that was abandoned may be rolled back after that, which is the same end."""
+        rollout = record.figures.get("rollout", 0)
+        if record.kind in ("promoted", "rolled_back", "abandoned") and self._last_ended.get(service) != rollout:
+            self._last_ended[service] = rollout
+            key = (service, record.kind)
+            self.rollouts_ended[key] = self.rollouts_ended.get(key, 0) + 1

@@ -1,0 +1,138 @@
+"""What enters the control loop, and what it has done lately: the queue's messages and a bounded ring for people.
+
+History that must last is in the store; this ring is for the log, for status and for whoever listens. Knows nothing of either.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import msgspec
+
+from proxy import limits
+from proxy.errors import OperatorError
+from proxy.model.intent import Intent
+from proxy.telemetry.snapshot import Snapshot
+
+T = TypeVar("T")
+
+
+class UnknownName(OperatorError):
+    """There is no such service, version or revision."""
+
+
+class Unable(OperatorError):
+    """It could not be done now, through no fault of what was asked."""
+
+
+def answer(reply: asyncio.Future[T], value: T) -> None:
+    """Answer whoever still waits."""
+    if not reply.done():
+        reply.set_result(value)
+
+
+def fail(reply: asyncio.Future[T], error: OperatorError) -> None:
+    """Tell whoever still waits why not."""
+    if not reply.done():
+        reply.set_exception(error)
+
+
+class ReloadRequested(msgspec.Struct, frozen=True):
+    """Read the configuration again. ``source`` is file, signal or api; ``reply`` gets a ``ReloadResult``."""
+
+    source: str
+    by: str
+    reply: asyncio.Future[ReloadResult]
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """The configuration as it was just read, or why it cannot be; answers every request that came before the reading began."""
+
+    outcome: Intent | OperatorError
+    requests: tuple[ReloadRequested, ...]
+
+
+class CommandGiven(msgspec.Struct, frozen=True):
+    """An operator's word on one service."""
+
+    service: str
+    verb: str
+    by: str
+    to: str
+    full: bool
+    reason: str
+    reply: asyncio.Future[None]
+
+
+class WorkersRose(msgspec.Struct, frozen=True):
+    """One worker or more have started and serve nothing yet."""
+
+
+class WorkerFell(msgspec.Struct, frozen=True):
+    """The worker in ``slot`` ended."""
+
+    slot: int
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """The worker in ``slot`` sent its counts."""
+
+    slot: int
+    snapshot: Snapshot
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """All that entered before this has been dealt with."""
+
+    reply: asyncio.Future[None]
+
+
+LoopEvent = ReloadRequested | Loaded | CommandGiven | WorkersRose | WorkerFell | Counted | Reached
+
+
+class ReloadResult(msgspec.Struct, frozen=True):
+    """What a reload came to. ``outcome`` is applied, unchanged or refused; ``mistakes`` are {file, line, column, key, text}.
+
+    ``message`` says in a sentence why it was refused; refused means that nothing at all has changed.
+    """
+
+    outcome: str
+    old_digest: str
+    new_digest: str
+    message: str = ""
+    mistakes: tuple[dict[str, Any], ...] = ()
+    generation: int = 0
+
+
+class RecentEvent(msgspec.Struct, frozen=True):
+    """One thing that happened: a number that grows, Unix time, what, to which service (empty: the proxy), a sentence, figures."""
+
+    id: int
+    at_s: float
+    kind: str
+    service: str
+    text: str
+    figures: dict[str, Any] = {}
+
+
+class RecentEvents:
+    """The last ``limits.RECENT_EVENTS_MAX``; ``on_event`` (the log) sees each as it is added."""
+
+    def __init__(self, on_event: Callable[[RecentEvent], None]) -> None:
+        self._ring: deque[RecentEvent] = deque(maxlen=limits.RECENT_EVENTS_MAX)
+        self._on_event = on_event
+        self._count = 0
+
+    def add(self, at_s: float, kind: str, service: str, text: str, **figures: Any) -> None:
+        """Remember it and tell."""
+        self._count += 1
+        event = RecentEvent(self._count, at_s, kind, service, text, figures)
+        self._ring.append(event)
+        self._on_event(event)
+
+    def since(self, after: int = 0) -> tuple[RecentEvent, ...]:
+        """Those with a higher number than ``after``, oldest first."""
+        return tuple(event for event in self._ring if event.id > after)

@@ -1,0 +1,77 @@
+"""The store as the loop uses it: one thread, one order, awaited where durability comes before effect. Knows no SQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any, Protocol, Self, TypeVar
+
+from proxy.model.position import Position, Record, Revision
+
+T = TypeVar("T")
+
+
+class Store(Protocol):
+    """What the loop needs of ``proxy.store.Store``."""
+
+    def load(self) -> dict[str, tuple[Position, dict[str, Any] | None]]: ...
+    def decide(self, position: Position, records: Sequence[Record], now: float, tally_json: dict[str, Any] | None) -> list[int]: ...
+    def progress(self, position: Position, tally_json: dict[str, Any] | None) -> None: ...
+    def history(self, service: str, limit: int) -> list[Revision]: ...
+    def revision(self, service: str, revision: int) -> Revision | None: ...
+    def close(self) -> None: ...
+
+
+class Ledger:
+    """Calls reach the store in the order they were made. A decision is durable when ``decide`` returns."""
+
+    def __init__(self, store: Store, executor: Executor) -> None:
+        self._store = store
+        self._executor = executor
+        self._writing: asyncio.Future[None] | None = None
+        self.progress_failed = ""
+        """Why the last progress could not be written; empty when it could."""
+
+    @classmethod
+    async def opened(cls, make: Callable[[], Store]) -> Self:
+        """Open the store in the thread it will live in (a connection belongs to its thread)."""
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        store = await asyncio.get_running_loop().run_in_executor(executor, make)
+        return cls(store, executor)
+
+    async def load(self) -> dict[str, tuple[Position, dict[str, Any] | None]]:
+        """Every position there is, with its tally."""
+        return await self._do(self._store.load)
+
+    async def decide(self, position: Position, records: Sequence[Record], now: float, tally: dict[str, Any] | None) -> list[int]:
+        """Keep the position and its records in one transaction; returns their revision numbers."""
+        return await self._do(lambda: self._store.decide(position, records, now, tally))
+
+    def progress(self, position: Position, tally: dict[str, Any] | None) -> bool:
+        """Keep a position that only moved on, without waiting. False (and nothing) while the one before is still being written."""
+        if self._writing is not None and not self._writing.done():
+            return False
+        self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._store.progress, position, tally)
+        self._writing.add_done_callback(self._wrote)
+        return True
+
+    async def history(self, service: str, limit: int) -> list[Revision]:
+        """The latest entries of a service, newest first."""
+        return list(await self._do(lambda: self._store.history(service, limit)))
+
+    async def revision(self, service: str, number: int) -> Revision | None:
+        """One entry, or None."""
+        return await self._do(lambda: self._store.revision(service, number))
+
+    async def close(self) -> None:
+        """Close the store after all that was asked of it."""
+        await self._do(self._store.close)
+        self._executor.shutdown(wait=False)
+
+    async def _do(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, call)
+
+    def _wrote(self, future: asyncio.Future[None]) -> None:
+        error = None if future.cancelled() else future.exception()
+        self.progress_failed = str(error) if error else ""  # progress is no decision: the next one makes it good

@@ -1,0 +1,317 @@
+"""The control loop: one task, one queue, one order. Files, operators, workers and time enter as events; plans and history come out.
+
+Every change of what workers serve goes the same way (``_enact``): prepare the plan on all workers, make the decision durable, commit.
+So a decision is in the history before it has any effect, a plan that one worker cannot compile is taken by none, and a decision that
+cannot be kept has no effect. Knows nothing of HTTP, processes, YAML or SQL.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from proxy import limits
+from proxy.clock import Clock
+from proxy.control.decisions import Decisions
+from proxy.control.events import (
+    CommandGiven,
+    Counted,
+    Loaded,
+    LoopEvent,
+    Reached,
+    RecentEvents,
+    ReloadRequested,
+    ReloadResult,
+    Unable,
+    UnknownName,
+    WorkerFell,
+    WorkersRose,
+    answer,
+    fail,
+)
+from proxy.control.ledger import Ledger
+from proxy.control.publisher import Publisher
+from proxy.control.reloading import Reloading
+from proxy.control.standing import Move, Standing
+from proxy.control.totals import Totals
+from proxy.control.windows import Windows
+from proxy.control.workers import Workers
+from proxy.errors import OperatorError, PlanRefused
+from proxy.model.intent import Intent
+from proxy.model.position import Revision
+from proxy.rollout.events import Command
+from proxy.rollout.machine import fingerprint
+from proxy.tasks import TaskGroup
+from proxy.telemetry.snapshot import Snapshot
+
+
+class Control:
+    """The one writer. ``start`` once, then ``run`` as a task; everything public may be called from the loop's thread only."""
+
+    def __init__(
+        self,
+        intent: Intent,
+        *,
+        load: Callable[[], Intent],
+        ledger: Ledger,
+        workers: Workers,
+        clock: Clock,
+        events: RecentEvents,
+        tasks: TaskGroup,
+    ) -> None:
+        """``load`` reads the configuration again (in a thread; raises ``OperatorError``)."""
+        self.clock = clock
+        self.events = events
+        self.totals = Totals()
+        self.windows = Windows(clock.now())
+        self.worker_restarts = 0
+        self.reports_dropped = 0
+        """Counts of workers that found the queue full: their differences are missing in totals."""
+        self.draining = False
+        self.serving = asyncio.Event()
+        """Set when, for the first time, every worker serves."""
+        self._workers = workers
+        self._ledger = ledger
+        self._queue: asyncio.Queue[LoopEvent] = asyncio.Queue(limits.CONTROL_EVENTS_MAX)
+        self._publisher = Publisher(workers, self._replaced)
+        self._decisions = Decisions(intent, ledger, self._publisher, clock, events)
+        self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
+        self._risen: set[int] = set()
+
+    # ---- life -----------------------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take positions from the store, let the configuration have its say, and hold the first plan; workers may come then.
+
+        Raises ``OperatorError`` when the store cannot be used.
+        """
+        await self._decisions.begin()
+        self._keep_series()
+
+    async def run(self) -> None:
+        """Deal with events, one after the other, without end."""
+        while True:
+            await self._handle(await self._queue.get())
+
+    async def _handle(self, event: LoopEvent) -> None:
+        match event:
+            case Counted(slot=slot, snapshot=snapshot):
+                await self._count(slot, snapshot)
+            case WorkersRose():
+                await self._bring_up()
+            case WorkerFell(slot=slot):
+                self.totals.down(slot)
+            case ReloadRequested():
+                self.reloading.begin(event)
+            case Loaded():
+                await self.reloading.end(event)
+                self._keep_series()
+            case CommandGiven():
+                await self._command(event)
+            case Reached(reply=reply):
+                answer(reply, None)
+
+    # ---- what workers say (called by the fleet) -------------------------------------------------------------------------------
+
+    def worker_up(self, slot: int, pid: int) -> None:
+        """A fresh worker takes orders."""
+        self._risen.add(slot)
+        self._enter(WorkersRose())
+        self.events.add(self.clock.wall(), "worker_up", "", f"worker {slot} started", slot=slot, worker_pid=pid)
+
+    def worker_down(self, slot: int, why: str, *, expected: bool) -> None:
+        """A worker ended; unless that was wanted, the fleet starts another one."""
+        self._risen.discard(slot)
+        self._publisher.down(slot)
+        self._enter(WorkerFell(slot))
+        if not expected:
+            self.worker_restarts += 1
+            self.events.add(self.clock.wall(), "worker_down", "", f"worker {slot} {why}; another is started", slot=slot)
+
+    def worker_report(self, slot: int, snapshot: Snapshot) -> None:
+        """A worker's counts."""
+        self._enter(Counted(slot, snapshot))
+
+    def _enter(self, event: LoopEvent) -> None:
+        try:
+            self._queue.put_nowait(event)
+        except asyncio.QueueFull:
+            if not isinstance(event, Counted):
+                raise Unable("the control loop is over-burdened; try again") from None
+            self.reports_dropped += 1
+
+    # ---- what operators say (called by the admin API and signals) -------------------------------------------------------------
+
+    async def reload(self, *, source: str, by: str) -> ReloadResult:
+        """Read the configuration and put it into effect. The one door: file watch, signal and API all come here.
+
+        ``source`` is file, signal or api. Refused means that nothing has changed. Raises ``Unable`` when it could not be tried.
+        """
+        reply: asyncio.Future[ReloadResult] = asyncio.get_running_loop().create_future()
+        self._enter(ReloadRequested(source, by, reply))
+        return await reply
+
+    async def command(self, service: str, verb: str, *, by: str, to: str = "", full: bool = False, reason: str = "") -> None:
+        """Do what an operator wants of a rollout. Raises ``OperatorError`` with what is possible; done means in effect."""
+        reply: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._enter(CommandGiven(service, verb, by, to, full, reason, reply))
+        await reply
+
+    async def fresh(self) -> bool:
+        """Have totals include what workers have counted up to now. False when some worker or the loop was too slow for a scrape."""
+        deadline = asyncio.get_running_loop().time() + 2 * limits.COLLECT_TIMEOUT_S
+        complete = await self._workers.collect(limits.COLLECT_TIMEOUT_S)
+        reply: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            self._enter(Reached(reply))
+            async with asyncio.timeout_at(deadline):
+                await reply
+        except (TimeoutError, Unable):
+            return False
+        return complete
+
+    async def history(self, service: str, limit: int) -> list[Revision]:
+        """The latest ``limit`` entries, newest first. Raises ``UnknownName``."""
+        if self.intent.service(service) is None:
+            raise UnknownName(f"no service {service!r}")
+        return await self._ledger.history(service, limit)
+
+    async def revision(self, service: str, number: int) -> Revision:
+        """One entry. Raises ``UnknownName``."""
+        found = await self._ledger.revision(service, number)
+        if found is None:
+            raise UnknownName(f"no revision {number} of service {service!r}")
+        return found
+
+    # ---- how things stand (read at any time) ----------------------------------------------------------------------------------
+
+    @property
+    def intent(self) -> Intent:
+        """The configuration in force."""
+        return self._decisions.intent
+
+    @property
+    def standings(self) -> Mapping[str, Standing]:
+        """Each service with a target."""
+        return self._decisions.standings
+
+    @property
+    def rollouts_ended(self) -> Mapping[tuple[str, str], int]:
+        """Rollouts that ended since the start, by (service, result)."""
+        return self._decisions.rollouts_ended
+
+    @property
+    def generation(self) -> int:
+        """Of the plan in force; 0 before there is one."""
+        return self._publisher.generation
+
+    def unready(self) -> str:
+        """Why not every worker serves the current configuration; empty when all do."""
+        if self.draining:
+            return "draining"
+        missing = [slot for slot in range(self.intent.workers) if slot not in self._publisher.serving]
+        if missing:
+            return f"worker {', '.join(map(str, missing))} of {self.intent.workers} does not serve generation {self.generation} yet"
+        return ""
+
+    def worker_states(self) -> list[dict[str, Any]]:
+        """Each slot, its process, and whether that serves the plan in force."""
+        pids = self._workers.pids()
+        return [{"slot": n, "pid": pids.get(n), "serving": n in self._publisher.serving} for n in range(self.intent.workers)]
+
+    # ---- workers --------------------------------------------------------------------------------------------------------------
+
+    async def _bring_up(self) -> None:
+        slots, self._risen = self._risen, set()
+        if not slots:
+            return
+        try:
+            await self._publisher.bring_up(slots)
+        except PlanRefused as refusal:
+            if not self.serving.is_set():
+                raise  # the first plan: there is nothing to fall back on
+            self.events.add(self.clock.wall(), "plan_refused", "", f"a fresh worker refused the plan in force: {refusal}")
+            for slot in slots - self._publisher.serving:
+                self._workers.replace(slot, "refused the plan in force")
+        if not self.unready():
+            self.serving.set()
+            await self._decisions.acknowledge(0.0)
+
+    def _replaced(self, slot: int, why: str) -> None:
+        self.events.add(self.clock.wall(), "worker_replaced", "", f"worker {slot} {why}; it is killed", slot=slot)
+
+    async def _count(self, slot: int, snapshot: Snapshot) -> None:
+        """Add a worker's counts and let every running rollout they concern judge at once; the others as time passes."""
+        now = self.clock.now()
+        self.totals.add(slot, snapshot)
+        touched: set[str] = set()
+        for cell in snapshot.cells:
+            self.windows.add(cell, now)
+            standing = self.standings.get(cell.service)
+            if standing is not None and standing.count(cell, snapshot.at_s):
+                touched.add(cell.service)
+        for name, standing in tuple(self.standings.items()):
+            if standing.running and (name in touched or now - standing.measured_at >= limits.CONTROL_TICK_S):
+                await self._measure(standing)
+        if self._decisions.pending and not self.unready():
+            await self._decisions.acknowledge(0.0)
+
+    async def _measure(self, standing: Standing) -> None:
+        now = self.clock.now()
+        move = standing.measure(now, self.clock.wall())
+        if move.decides:
+            try:
+                await self._decisions.enact([move])
+            except (OperatorError, PlanRefused) as error:
+                # It has no effect, since it is not in the history. The next counts lead to it again.
+                self.events.add(self.clock.wall(), "not_decided", move.position.service, str(error))
+        elif now - standing.kept_at >= limits.PROGRESS_S and self._ledger.progress(standing.position, standing.tally_json()):
+            standing.kept_at = now
+
+    # ---- commands -------------------------------------------------------------------------------------------------------------
+
+    async def _command(self, given: CommandGiven) -> None:
+        try:
+            move = self._commanded(given)
+            await self._decisions.enact([move])
+        except OperatorError as error:
+            fail(given.reply, error)
+        except PlanRefused as refusal:
+            fail(given.reply, Unable(f"nothing was changed, for a worker refused it: {refusal}"))
+        else:
+            answer(given.reply, None)
+
+    def _commanded(self, given: CommandGiven) -> Move:
+        service = self.intent.service(given.service)
+        if service is None:
+            raise UnknownName(f"no service {given.service!r}; there is {', '.join(s.name for s in self.intent.services)}")
+        standing = self.standings.get(given.service)
+        if standing is None:
+            raise OperatorError(
+                f"service {given.service} has a fixed traffic split and no rollouts; give it target: instead of traffic:"
+            )
+        wanted = given.to or standing.position.target
+        version = service.version(wanted)
+        if given.to and version is None:
+            raise UnknownName(
+                f"service {given.service} has no version {given.to!r}; it has {', '.join(v.name for v in service.versions)}"
+            )
+        command = Command(
+            verb=given.verb,  # type: ignore[arg-type]  # the machine refuses a verb it does not know
+            by=given.by,
+            to=given.to,
+            full=given.full,
+            reason=given.reason,
+            plan=service.rollout,
+            fingerprint=fingerprint(version) if version else "",
+        )
+        return standing.stepped(command, self.clock.wall())
+
+    def _keep_series(self) -> None:
+        versions = [(service.name, version) for service in self.intent.services for version in service.versions]
+        self.totals.keep(
+            [(service, version.name) for service, version in versions],
+            [(service, version.name, endpoint.name) for service, version in versions for endpoint in version.endpoints],
+        )
+        self.windows.keep((service, version.name) for service, version in versions)

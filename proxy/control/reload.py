@@ -1,0 +1,69 @@
+"""What a new configuration may not do to a running proxy, as functions of the two. Pure; publishing is the loop's business."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from proxy.model.intent import Intent
+from proxy.model.position import RESTING, Position
+from proxy.model.service import Service
+from proxy.rollout.events import TargetSet
+from proxy.rollout.machine import fingerprint
+
+
+def needs_restart(old: Intent, new: Intent) -> list[str]:
+    """Keys whose change only a restart can apply: sockets and processes are made once. Empty when there are none."""
+    return [
+        f"{key}: changed, and takes effect only by a restart; restart headgate, or put {key} back as it was"
+        for key, changed in (
+            ("listeners", [_place(x) for x in old.listeners] != [_place(x) for x in new.listeners]),
+            ("admin", old.admin != new.admin),
+            ("workers", old.workers != new.workers),
+            ("state.path", old.state_path != new.state_path),
+        )
+        if changed
+    ]
+
+
+def _place(listener: object) -> tuple[object, ...]:
+    return tuple(getattr(listener, name) for name in ("name", "host", "port", "unix"))
+
+
+def strands(positions: Mapping[str, Position], new: Intent) -> list[str]:
+    """What ``new`` would take away from under a rollout or a stable version. Empty when it is fine."""
+    problems: list[str] = []
+    for name, position in sorted(positions.items()):
+        service = new.service(name)
+        running = position.phase not in RESTING
+        if service is None or not service.target:
+            if running:
+                what = "is gone" if service is None else "has a fixed traffic split"
+                problems.append(
+                    f"services.{name}: {what}, but its rollout to {position.candidate} is {position.phase}; "
+                    f"end it first: headgate rollout abort {name} --reason TEXT"
+                )
+            continue
+        if service.version(position.stable) is None:
+            problems.append(
+                f"services.{name}.versions.{position.stable}: removed, but it is stable and carries traffic; "
+                "keep it until another version has been promoted"
+            )
+        if running and position.candidate and service.version(position.candidate) is None:
+            problems.append(
+                f"services.{name}.versions.{position.candidate}: removed, but it is the candidate of a running rollout; "
+                f"end it first: headgate rollout abort {name} --reason TEXT"
+            )
+    return problems
+
+
+def target_set(service: Service, by: str) -> TargetSet:
+    """The event that says what the configuration wants of a service with a target."""
+    version = service.version(service.target)
+    assert version is not None, "a configuration names only versions it has"
+    return TargetSet(
+        target=service.target,
+        fingerprint=fingerprint(version),
+        plan=service.rollout,
+        by=by,
+        versions={v.name: fingerprint(v) for v in service.versions},
+    )
