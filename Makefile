@@ -2,7 +2,7 @@
 
 VENV   := .venv
 PYTHON := $(VENV)/bin/python
-PIP    := $(PYTHON) -m pip install --quiet --disable-pip-version-check
+PIP    := $(PYTHON) -m pip install -qq --disable-pip-version-check
 PYTEST := $(PYTHON) -bb -m pytest -q
 
 # The stamp carries the checksum of what was installed from, so a second `make setup` has nothing to do.
@@ -24,6 +24,7 @@ help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
 
 setup: $(READY) ## a virtual environment in .venv with all that development needs
+	@:
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON3)" || { echo "make: no Python 3.11 or newer on PATH; install one, or say PYTHON3=/path/to/python" >&2; exit 1; }

@@ -37,9 +37,26 @@ def test_every_command_in_the_readme_exists() -> None:
 def test_every_metric_in_the_documents_is_exported() -> None:
     exported = strings(sources("proxy"))
 
-    assert {} == {
-        path.name: missing for path in DOCUMENTS if (missing := unknown_metrics(path.read_text(encoding="utf-8"), exported))
-    }
+    assert {} == {path.name: missing for path in DOCUMENTS if (missing := unknown_metrics(path.read_text(encoding="utf-8"), exported))}
+
+
+def test_the_changelog_names_every_key_that_this_version_refuses() -> None:
+    from proxy.config import schema
+
+    parts = [part for part in vars(schema).values() if isinstance(part, type) and issubclass(part, schema.Part)]
+    words = set().union(*(part.NOT_SERVED for part in parts), *schema.NOT_SERVED_WORDS.values())
+
+    assert [] == unnamed(words, (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"))
+
+
+def test_a_refused_key_that_the_changelog_leaves_out_is_found() -> None:
+    assert ["warp"] == unnamed({"warp", "shadow"}, "refuses `shadow: {percent: 5}` and speaks of warp")
+
+
+def unnamed(words: Collection[str], text: str) -> list[str]:
+    """The words that stand in no code span of ``text``."""
+    spans = " ".join(re.findall(r"`([^`\n]+)`", text))
+    return sorted(word for word in words if not re.search(rf"\b{word}\b", spans))
 
 
 def command_line() -> click.Group:

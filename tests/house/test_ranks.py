@@ -39,9 +39,7 @@ def heavy_after_import(module: str) -> str:
         f"import sys, {module}\n"
         f"print(','.join(sorted({set(NEVER_IN_A_WORKER)!r} & set(sys.modules))))"
     )  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
-    ).stdout.strip()
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
 
 
 @pytest.mark.parametrize(
