@@ -11,7 +11,7 @@ from proxy.config.check_service import check_service
 from proxy.config.merge import Document
 from proxy.config.places import KeyPath
 from proxy.config.report import Once, Report
-from proxy.config.shape import Shaped, nearest
+from proxy.config.shape import Shaped
 
 
 def check(document: Document, shaped: Shaped) -> None:
@@ -61,7 +61,8 @@ def _routes(report: Report) -> None:
             continue
         if report.whole((*path, "service")) and route.service not in known:
             report.wrong(
-                (*path, "service"), f"{route.service!r} is no service of this configuration; {nearest(route.service, services)}"
+                (*path, "service"),
+                f"{route.service!r} is no service of this configuration; {report.document.mistakes.nearest(route.service, services)}",
             )
         check_match(report, (*path, "match"), route.match)
         if report.whole((*path, "match")):

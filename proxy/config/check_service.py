@@ -6,7 +6,6 @@ from proxy.config import build, scalars, schema
 from proxy.config.check_match import check_match
 from proxy.config.places import KeyPath
 from proxy.config.report import Once, Report
-from proxy.config.shape import nearest
 from proxy.model.route import Match
 
 
@@ -31,7 +30,7 @@ def check_service(report: Report, name: str, service: schema.Service) -> None:
 def _is_version(report: Report, path: KeyPath, at: KeyPath, version: str, *, is_key: bool = False) -> None:
     versions = report.names((*path, "versions"))
     if version not in versions and report.has((*path, "versions")):
-        words = f"{version!r} is no version of {path[1]}; {nearest(version, versions)}"
+        words = f"{version!r} is no version of {path[1]}; {report.document.mistakes.nearest(version, versions)}"
         (report.wrong_key if is_key else report.wrong)(at, words)
 
 

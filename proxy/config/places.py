@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -14,6 +15,9 @@ KeyPath = tuple[str | int, ...]
 
 OVERRIDE: Final = "--set"
 """Stands for the file where a value came from the command line."""
+
+_GUESSED_FROM: Final = 1_000  # names that a wrong one is compared with
+_LISTED: Final = 20  # names told when one is wrong
 
 _BARE_KEY: Final = re.compile(r"[^.\[\]\"=\s]+")
 _PATH_PART: Final = re.compile(r'(?:^|\.)(?:"([^"]*)"|([^.\[\]"=\s]+))|\[([0-9]{1,6})\]')
@@ -67,6 +71,14 @@ class Mistakes:
     def add(self, place: Place, path: KeyPath, text: str) -> None:
         """Note that ``text`` is wrong at ``place``."""
         self.found.append(Mistake(place.file, place.line, place.column, shown(path), text))
+
+    def nearest(self, word: str, allowed: Iterable[str]) -> str:
+        """``did you mean X? Allowed: X, Y``. Nothing is guessed once more mistakes are known than are told: guessing is slow."""
+        known = list(allowed)
+        guess = len(self.found) < limits.CONFIG_MISTAKES_MAX
+        close = difflib.get_close_matches(word, known[:_GUESSED_FROM], n=1) if guess else []
+        listed = ", ".join(known[:_LISTED]) + (f" and {len(known) - _LISTED} more" if len(known) > _LISTED else "")
+        return f"did you mean {close[0]}? Allowed: {listed}" if close else f"allowed: {listed or 'nothing'}"
 
     def raise_if_any(self) -> None:
         """Raise ConfigInvalid when there is a mistake."""

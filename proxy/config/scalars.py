@@ -252,7 +252,7 @@ def match_regex(text: str) -> str:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a set that a later Python reads otherwise is refused, not guessed
-            re.compile(text)
+            re.compile(text.encode())  # as the request path does: it matches bytes
     except (re.error, OverflowError, RecursionError, FutureWarning) as error:
         raise ValueError(f"{text!r} is no regular expression: {error}") from None
     return text

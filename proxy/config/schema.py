@@ -44,7 +44,7 @@ class Match(Part):
     )
     path: f.Path = Field(default="", description="The whole path, exactly. Excludes path_prefix and path_regex.")
     path_prefix: f.Path = Field(default="", description="The first segments of the path: `/a` matches `/a` and `/a/b`, not `/ab`.")
-    path_regex: f.Regex = Field(default="", description="A regular expression (Python's syntax) over the path.")
+    path_regex: f.Regex = Field(default="", description="A regular expression (Python's syntax) that the whole path matches.")
     methods: Items[f.Method] = Field(
         default=[],
         description="Request methods, in capitals. Left out: every method.",

@@ -6,7 +6,6 @@ next. What is said about the rest then has to leave the gaps alone: ``Shaped.who
 
 from __future__ import annotations
 
-import difflib
 import types
 import typing
 from collections.abc import Iterable
@@ -102,19 +101,19 @@ def _tell(detail: ErrorDetails, document: Document) -> None:
         words = f"is missing. {_meaning(path)}"
     elif kind == "extra_forbidden":
         place = document.key_place(path)
-        words = _unknown(path)
+        words = _unknown(path, document)
     else:
-        words = _words(detail)
+        words = _words(detail, document)
     document.mistakes.add(place, path, words.rstrip())
 
 
-def _words(detail: ErrorDetails) -> str:
+def _words(detail: ErrorDetails, document: Document) -> str:
     given_, context = detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case kind if kind == OWN_WORDS:
             return str(context["message"])
         case "literal_error":
-            return _not_a_word(str(detail["loc"][-1]), str(given_), detail["loc"])
+            return _not_a_word(str(detail["loc"][-1]), str(given_), detail["loc"], document)
         case "model_type" | "model_attributes_type" | "dict_type":
             return f"a mapping is needed here, and {given(given_)} is given. {_meaning(detail['loc'])}"
         case "list_type":
@@ -127,26 +126,18 @@ def _words(detail: ErrorDetails) -> str:
             return f"{detail['msg'][:1].lower()}{detail['msg'][1:]}, and {given(given_)} is given"
 
 
-def _not_a_word(key: str, word: str, path: KeyPath) -> str:
+def _not_a_word(key: str, word: str, path: KeyPath, document: Document) -> str:
     if word in NOT_SERVED_WORDS.get(key, ()):
         return f"{word} {NOT_SERVED}"
     allowed = _literals(_annotation(path))
-    return f"{word!r} is not allowed; {nearest(word, allowed)}"
+    return f"{word!r} is not allowed; {document.mistakes.nearest(word, allowed)}"
 
 
-def nearest(word: str, allowed: Iterable[str]) -> str:
-    """``did you mean X? Allowed: X, Y``; at most twenty are named."""
-    known = list(allowed)
-    close = difflib.get_close_matches(word, known[:1000], n=1, cutoff=0.6)
-    listed = ", ".join(known[:20]) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-    return f"did you mean {close[0]}? Allowed: {listed}" if close else f"allowed: {listed or 'nothing'}"
-
-
-def _unknown(path: KeyPath) -> str:
+def _unknown(path: KeyPath, document: Document) -> str:
     part, key = _part(path[:-1]), str(path[-1])
     if key in part.NOT_SERVED:
         return NOT_SERVED
-    return f"is no known key; {nearest(key, (info.alias or name for name, info in part.model_fields.items()))}"
+    return f"is no known key; {document.mistakes.nearest(key, (info.alias or name for name, info in part.model_fields.items()))}"
 
 
 def _meaning(path: KeyPath) -> str:
