@@ -104,6 +104,8 @@ class AdminClient:
             if _CLOCK.now() > ends:
                 raise TimeoutError
             chunks.append(chunk)
+        if response.length:  # read1 takes an early end for the end
+            raise ConnectionError(f"{response.length} bytes of the answer are missing")
         media = (response.getheader("Content-Type") or "").partition(";")[0].strip().lower()
         return Answer(response.status, media, b"".join(chunks))
 

@@ -70,7 +70,7 @@ def validate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
     except ConfigInvalid as error:
         mistakes = error.mistakes
         rows = [{"file": str(m.file), "line": m.line, "column": m.column, "key": m.key, "text": m.text} for m in mistakes]
-        lines = [*(str(m) for m in mistakes), counted(len(mistakes), "mistake")]
+        lines = [*(str(m) for m in mistakes), counted(len(mistakes) + error.untold, "mistake")]
         say(output, {"valid": False, "file": str(path), "mistakes": rows}, "\n".join(lines))
         return 1
     counts = {"listeners": len(intent.listeners), "services": len(intent.services), "routes": len(intent.routes)}

@@ -40,8 +40,12 @@ def connect(admin: str | None, token_file: str | None, config: str | None) -> Ad
 
 
 def configured_admin(config: str | None) -> tuple[Admin, str] | None:
-    """The ``admin`` of the configuration found as ``run`` finds it; None when there is none and none was named."""
-    from proxy.config import ConfigInvalid, discover, load
+    """The ``admin`` of the configuration found as ``run`` finds it; None when there is none and none was named.
+
+    A file with mistakes elsewhere still says where its proxy is: that is when an operator needs to reach it.
+    """
+    from proxy.config import ConfigInvalid, discover, merge
+    from proxy.config.shape import shape
 
     try:
         path, _ = discover(config, env=os.environ, cwd=Path.cwd())
@@ -50,10 +54,13 @@ def configured_admin(config: str | None) -> tuple[Admin, str] | None:
             raise
         return None
     try:
-        return load(path, env=os.environ).admin, f"admin of {path}"
-    except ConfigInvalid as error:
-        remark(f"headgate: {path} has {counted(len(error.mistakes), 'mistake')}, so its admin is not read; name it with --admin")
+        shaped = shape(merge.read(path, env=os.environ))
+    except ConfigInvalid:
+        shaped = None
+    if shaped is None or not shaped.whole(("admin",)):
+        remark(f"headgate: the admin of {path} cannot be read (see `headgate validate`); name it with --admin")
         return None
+    return Admin(*shaped.file.admin.address, token_file=shaped.file.admin.token_file), f"admin of {path}"
 
 
 @click.command()
