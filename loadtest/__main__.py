@@ -67,7 +67,7 @@ def _between(least: int, most: int) -> type[int]:
 
 def chosen(only: str) -> list[Contender]:
     """The contenders asked for that can run here; says which cannot, and why."""
-    names = only.split(",") if only else list(CONTENDERS)
+    names = only.split(",") if only else [each.name for each in CONTENDERS.values() if not each.aside]
     if unknown := [name for name in names if name not in CONTENDERS]:
         raise RigError(f"no contender {unknown[0]!r}; there are {', '.join(CONTENDERS)}")
     there = []

@@ -9,6 +9,7 @@ CONTENDERS: dict[str, Contender] = {
     contender.name: contender
     for contender in (
         headgate.HEADGATE,
+        headgate.PLANE_ALONE,
         nginx.NGINX_PROXY,
         haproxy.HAPROXY,
         envoy.ENVOY,

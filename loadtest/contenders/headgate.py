@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 
 from loadtest.contenders.site import Contender, Launch, Site
 
@@ -35,4 +36,11 @@ def missing() -> str:
     return "" if importlib.util.find_spec("proxy") else "headgate is not installed"
 
 
+def launch_plane(site: Site) -> Launch:
+    """The data plane in one process."""
+    argv = [sys.executable, str(Path(__file__).with_name("plane_alone.py")), *map(str, (site.port, *site.origins))]
+    return Launch(argv, (site.port, "/echo"))
+
+
 HEADGATE = Contender("headgate", missing, launch, lambda: [sys.executable, "-m", "proxy", "version"])
+PLANE_ALONE = Contender("plane-alone", missing, launch_plane, aside=True)

@@ -29,13 +29,18 @@ class Launch:
 
 @dataclass(frozen=True)
 class Contender:
-    """``missing()`` says what it lacks here (empty: nothing). A ``floor`` moves bytes only: it neither splits nor adds headers."""
+    """One that can be measured.
+
+    ``missing()`` says what it lacks here (empty: nothing). A ``floor`` moves bytes only: it neither splits nor adds headers. One that
+    stands ``aside`` runs only when it is named.
+    """
 
     name: str
     missing: Callable[[], str]
     launch: Callable[[Site], Launch]
     version: Callable[[], list[str]] = list
     floor: bool = False
+    aside: bool = False
 
 
 def program(name: str) -> str:
