@@ -59,7 +59,7 @@ def _routes(report: Report) -> None:
         path: KeyPath = ("routes", index)
         if route is None:
             continue
-        if report.whole((*path, "service")) and route.service not in known:
+        if known and report.whole((*path, "service")) and route.service not in known:
             report.wrong(
                 (*path, "service"),
                 f"{route.service!r} is no service of this configuration; {report.document.mistakes.nearest(route.service, services)}",

@@ -29,7 +29,7 @@ def check_service(report: Report, name: str, service: schema.Service) -> None:
 
 def _is_version(report: Report, path: KeyPath, at: KeyPath, version: str, *, is_key: bool = False) -> None:
     versions = report.names((*path, "versions"))
-    if version not in versions and report.has((*path, "versions")):
+    if versions and version not in versions:
         words = f"{version!r} is no version of {path[1]}; {report.document.mistakes.nearest(version, versions)}"
         (report.wrong_key if is_key else report.wrong)(at, words)
 

@@ -27,8 +27,12 @@ _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOL: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INT: Final = re.compile(r"[-+]?[0-9]{1,18}")
 _FLOAT: Final = re.compile(r"[-+]?(?:\.[0-9]{1,30}|[0-9]{1,18}(?:\.[0-9]{0,30})?)(?:[eE][-+]?[0-9]{1,3})?")
-_STR_TAG: Final = "tag:yaml.org,2002:str"
-_CORE_TAGS: Final = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))
+_CORE: Final = "tag:yaml.org,2002:"
+_STR_TAG: Final = f"{_CORE}str"
+_CORE_TAGS: Final = frozenset(f"{_CORE}{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))
+
+
+_TOLD_DEPTH: Final = 12  # parts of a key path that are told; the format has no longer one
 
 
 class Plain(str):
@@ -189,7 +193,7 @@ class _Composer:
         return Place(self._file, event.start_mark.line + 1, event.start_mark.column + 1)
 
     def _stop(self, event: Any, words: str) -> None:
-        self._mistakes.add(self._place(event), self.path(), words)
+        self._mistakes.add(self._place(event), self.path()[:_TOLD_DEPTH], words)
         raise _Stop
 
     def _count(self, event: Any, nodes: int) -> None:
@@ -255,7 +259,7 @@ class _Composer:
 
     def _check_tag(self, event: Any) -> None:
         if event.tag not in (None, "!") and event.tag not in _CORE_TAGS:
-            self._mistakes.add(self._place(event), self.path(), f"the tag {event.tag} is not read here; remove it")
+            self._mistakes.add(self._place(event), self.path(), f"the tag {event.tag.replace(_CORE, '!!')} is not read here; remove it")
 
     def _check_key(self, event: Any) -> None:
         if self._stack and isinstance(self._stack[-1].node, Mapping) and self._stack[-1].key is None:

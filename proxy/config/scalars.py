@@ -115,7 +115,7 @@ def listen_address(text: str) -> Address:
         raise ValueError(f"{text!r} is a URL; write the address alone, like 0.0.0.0:8080")
     if text.isdecimal():
         raise ValueError(f"{text!r} is a port alone; write host:port, like 127.0.0.1:{text} or 0.0.0.0:{text}")
-    if text.startswith(":"):
+    if text.startswith(":") and text.count(":") == 1:
         raise ValueError(f"{text!r} has no host; write 0.0.0.0{text} for every IPv4 address, [::]{text} for every IPv6 one")
     return _host_port(text, port_min=0, default_port=None)
 
