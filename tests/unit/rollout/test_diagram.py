@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from proxy.rollout.diagram import mermaid
+
+MANUAL = Path(__file__).parents[3] / "docs" / "rollouts-machine.md"
+
+
+def test_the_manual_shows_exactly_the_table() -> None:
+    assert mermaid() == MANUAL.read_text().split("```mermaid\n")[1].split("```")[0]
+
+
+def test_an_arrow_names_every_event_that_may_lead_along_it() -> None:
+    assert "    rolled_back --> progressing: target_set, start, retry" in mermaid().splitlines()
+
+
+def test_the_diagram_begins_at_stable() -> None:
+    assert ["stateDiagram-v2", "    [*] --> stable"] == mermaid().splitlines()[:2]
