@@ -73,7 +73,7 @@ def reload(admin: str | None, token_file: str | None, config: str | None, output
         answer = client.post("/-/reload", {})
     except Refused as refusal:
         mistakes = refusal.problem.get("mistakes")
-        if not isinstance(mistakes, list):
+        if not isinstance(mistakes, list) or not mistakes:
             raise
         lines = [m if isinstance(m, str) else mistake_line(m) for m in mistakes]
         text = "\n".join([*lines, f"{counted(len(lines), 'mistake')}; the running configuration stays as it is"])
@@ -92,7 +92,7 @@ def mistake_line(mistake: dict[str, Any]) -> str:
 def reload_text(answer: dict[str, Any]) -> str:
     """What a reload did, in a line."""
     old, new = str(answer.get("old_digest", "")), str(answer.get("new_digest", ""))
-    if old == new:
+    if answer.get("outcome") == "unchanged" or old == new:
         return f"unchanged: digest {new[:12]}"
     return f"reloaded: digest {old[:12]} -> {new[:12]}"
 

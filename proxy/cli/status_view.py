@@ -88,15 +88,13 @@ def _versions(view: Mapping[str, Any]) -> Table:
     table.add_column("")
     weights: Mapping[str, float] = view.get("weights") or {}
     observed: Mapping[str, Mapping[str, Any]] = view.get("observed") or {}
-    total = sum(float(seen.get("requests") or 0) for seen in observed.values())
     for version in {**weights, **observed}:
         seen = observed.get(version, {})
-        requests = seen.get("requests")
         role = "stable" if version == view.get("stable") else "candidate" if version == view.get("candidate") else ""
         table.add_row(
             version,
             figure(weights.get(version), "{:.6g} %"),
-            figure(None if not total or requests is None else 100 * float(requests) / total, "{:.1f} %"),
+            figure(seen.get("share"), "{:.1f} %"),
             figure(seen.get("rps"), "{:.1f}"),
             figure(None if seen.get("error_rate") is None else 100 * float(seen["error_rate"]), "{:.2f} %"),
             figure(seen.get("p50_ms"), "{:.1f} ms"),
