@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -94,14 +94,13 @@ class Publish(msgspec.Struct, frozen=True):
 Effect = Record | Publish
 
 
+_KINDS: Final[dict[type[Event], EventKind]] = {
+    TargetSet: EventKind.TARGET_SET,
+    Measured: EventKind.MEASURED,
+    Applied: EventKind.APPLIED,
+}
+
+
 def kind_of(event: Event) -> EventKind:
     """The event's column in the table."""
-    match event:
-        case Command():
-            return EventKind(event.verb)
-        case TargetSet():
-            return EventKind.TARGET_SET
-        case Measured():
-            return EventKind.MEASURED
-        case Applied():
-            return EventKind.APPLIED
+    return EventKind(event.verb) if isinstance(event, Command) else _KINDS[type(event)]

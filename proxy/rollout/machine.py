@@ -86,7 +86,8 @@ def step(position: Position, event: Event, now: float) -> Outcome:
     kind = kind_of(event)
     transition = TABLE.get((position.phase, kind))
     if transition is None:
-        _refuse(position, f"cannot {kind.value.replace('_', ' ')} while it is {position.phase.value}")
+        said = f"cannot {kind.value}" if kind in VERBS else f"{kind.value} means nothing"
+        _refuse(position, f"{said} while it is {position.phase.value}")
     after, effects = transition.handler(position, event, now)
     assert after.phase in transition.to, f"{position.phase} and {kind} lead to {after.phase}, which the table does not say"
     if (after.phase, after.rollout, after.step, after.weight_bp) != (
@@ -126,13 +127,14 @@ def waiting_for(position: Position, candidate_rps: float | None) -> str:
             return "every worker's acknowledgement"
         case Phase.PAUSED:
             return f"a person: {moves.gate(position) if position.reason == moves.AT_GATE else position.reason}"
-        case Phase.PROGRESSING | Phase.SHADOWING:
+        case _:
             return strategy_of(position).waiting_for(position, candidate_rps) or "the guard"
 
 
-def _refuse(position: Position, text: str) -> NoReturn:
-    verbs = ", ".join(possible(position.phase)) or "nothing"
-    raise IllegalTransition(f"{position.service}: {text}; possible now: {verbs}")
+def _refuse(position: Position, text: str, *, but: str = "") -> NoReturn:
+    """``but``: the verb that the phase allows and this position does not."""
+    verbs = ", ".join(verb for verb in possible(position.phase) if verb != but)
+    raise IllegalTransition(f"{position.service}: {text}; possible now: {verbs or 'nothing'}")
 
 
 # ---- the configuration names a target -------------------------------------------------------------------------------------------
@@ -299,7 +301,7 @@ def _start(position: Position, event: Command, now: float) -> Outcome:
 
 def _retry(position: Position, event: Command, now: float) -> Outcome:
     if position.target == position.stable:
-        _refuse(position, f"nothing to retry: the target is {position.target}, which is stable")
+        _refuse(position, f"nothing to retry: the target is {position.target}, which is stable", but=event.verb)
     after, record = moves.start(
         position,
         target=position.target,
@@ -323,7 +325,7 @@ def _pause(position: Position, event: Command, now: float) -> Outcome:
 
 def _resume(position: Position, event: Command, now: float) -> Outcome:
     if moves.at_gate(position):
-        _refuse(position, f"it waits at the {moves.gate(position)}, which promote passes")
+        _refuse(position, f"it waits at the {moves.gate(position)}, which promote passes", but=event.verb)
     return moves.resume(position, by=event.by)
 
 
