@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +12,12 @@ from loadtest.faults import RigError
 from loadtest.processes import pinned
 from loadtest.scenarios import Scenario
 
-# No request() function: wrk then builds the request once, and no Lua runs while it measures.
+# One user: no request() function. wrk then builds the request once, and no Lua runs while it measures.
 SCRIPT = """\
 wrk.method = {method}
 {headers}
 {body}
+{users}
 done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format(
@@ -41,11 +43,36 @@ class Reading:
         return self.requests / self.duration_s
 
 
+# More users: every request is built before the first is sent, and only picked while measuring.
+USERS = """\
+local requests, turn = {{}}, 0
+init = function(args)
+  for user = 1, {users} do
+{own}
+    requests[user] = wrk.format()
+  end
+end
+request = function()
+  turn = turn % {users} + 1
+  return requests[turn]
+end"""
+
+
+def own_headers(scenario: Scenario) -> str:
+    """Lua that sets the headers which differ from user to user."""
+    parts = ((name, *re.split(r"\{user(?::(\w+))?\}", value)) for name, value in scenario.headers if "{user" in value)
+    return "\n".join(
+        f"    wrk.headers[{json.dumps(name)}] = {json.dumps(before)} .. string.format('%{form or 'd'}', user) .. {json.dumps(after)}"
+        for name, before, form, after in parts
+    )
+
+
 def script(scenario: Scenario) -> str:
     """The wrk script of a scenario."""
+    users = USERS.format(users=scenario.users, own=own_headers(scenario)) if scenario.users > 1 else ""
     headers = "\n".join(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in scenario.headers)
     body = f"wrk.body = string.rep('x', {scenario.request_bytes})" if scenario.request_bytes else ""
-    return SCRIPT.format(method=json.dumps(scenario.method), headers=headers, body=body)
+    return SCRIPT.format(method=json.dumps(scenario.method), headers=headers, body=body, users=users)
 
 
 def run(wrk: str, scenario: Scenario, port: int, seconds: int, *, core: int | None, folder: Path) -> Reading:

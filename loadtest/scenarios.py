@@ -23,9 +23,19 @@ BROWSER_HEADERS: tuple[tuple[str, str], ...] = (
 """Twelve fields, besides Host: what a browser sends with a page view."""
 
 
+OWN_HEADERS = tuple(
+    (name, {"Cookie": "session={user:032x}; theme=dark", "Referer": "https://shop.example/lamps?page={user}"}.get(name, value))
+    for name, value in BROWSER_HEADERS
+)
+"""The same with a cookie and a page of each user's own, so that remembering header lines from the last request helps less."""
+
+
 @dataclass(frozen=True)
 class Scenario:
-    """One kind of request. Sizes are bytes of the bodies; ``connections`` are kept alive and always busy."""
+    """One kind of request. Sizes are bytes of the bodies; ``connections`` are kept alive and always busy.
+
+    ``users`` over 1 send headers of their own in turn: ``{user}`` in a value is the user's number.
+    """
 
     name: str
     title: str
@@ -33,6 +43,7 @@ class Scenario:
     request_bytes: int = 0
     answer_bytes: int = 100
     connections: int = 64
+    users: int = 1
     headers: tuple[tuple[str, str], ...] = BROWSER_HEADERS
 
     @property
@@ -50,6 +61,7 @@ SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
         Scenario("small-get", "GET, 12 browser headers, 100-byte answer"),
+        Scenario("many-users", "GET, 12 headers from 5,000 browsers in turn, 100-byte answer", users=5000, headers=OWN_HEADERS),
         Scenario("get-64k", "GET, 12 browser headers, 64 KiB answer", answer_bytes=64 * KIB),
         Scenario("post-16k", "POST of 16 KiB, 12 browser headers, 100-byte answer", method="POST", request_bytes=16 * KIB),
     )

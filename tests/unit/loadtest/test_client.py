@@ -29,6 +29,16 @@ def test_a_browser_sends_twelve_headers() -> None:
     assert 12 == client.script(SCENARIOS["small-get"]).count("wrk.headers[") == len(BROWSER_HEADERS)
 
 
+def test_each_user_has_a_cookie_of_its_own() -> None:
+    assert """wrk.headers["Cookie"] = "session=" .. string.format('%032x', user) .. "; theme=dark\"""" in client.script(
+        SCENARIOS["many-users"]
+    )
+
+
+def test_one_user_runs_no_code_for_each_request() -> None:
+    assert "request = function" not in client.script(SCENARIOS["small-get"])
+
+
 def test_a_post_carries_its_body() -> None:
     assert "wrk.body = string.rep('x', 16384)" in client.script(SCENARIOS["post-16k"])
 
