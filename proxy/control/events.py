@@ -118,6 +118,9 @@ class RecentEvent(msgspec.Struct, frozen=True):
     figures: dict[str, Any] = {}
 
 
+REPEAT_S = 10.0
+
+
 class RecentEvents:
     """The last ``limits.RECENT_EVENTS_MAX``; ``on_event`` (the log) sees each as it is added."""
 
@@ -127,7 +130,10 @@ class RecentEvents:
         self._count = 0
 
     def add(self, at_s: float, kind: str, service: str, text: str, **figures: Any) -> None:
-        """Remember it and tell."""
+        """Remember it and tell; the same again within ``REPEAT_S`` is neither: a full disk is one event, not ten a second."""
+        last = self._ring[-1] if self._ring else None
+        if last and (last.kind, last.service, last.text) == (kind, service, text) and at_s - last.at_s < REPEAT_S:
+            return
         self._count += 1
         event = RecentEvent(self._count, at_s, kind, service, text, figures)
         self._ring.append(event)

@@ -56,6 +56,10 @@ class Ledger:
         self._writing.add_done_callback(self._wrote)
         return True
 
+    async def progress_now(self, position: Position, tally: dict[str, Any] | None) -> None:
+        """The same, waited for: at the end there is no next time."""
+        await self._do(lambda: self._store.progress(position, tally))
+
     async def history(self, service: str, limit: int) -> list[Revision]:
         """The latest entries of a service, newest first."""
         return list(await self._do(lambda: self._store.history(service, limit)))

@@ -45,6 +45,9 @@ from proxy.rollout.machine import fingerprint
 from proxy.tasks import TaskGroup
 from proxy.telemetry.snapshot import Snapshot
 
+_RESERVED = 1024
+"""Places of the queue that counts cannot take: workers' lives and operators' words always get in."""
+
 
 class Control:
     """The one writer. ``start`` once, then ``run`` as a task; everything public may be called from the loop's thread only."""
@@ -94,6 +97,13 @@ class Control:
         while True:
             await self._handle(await self._queue.get())
 
+    async def close(self) -> None:
+        """Keep how far every rollout has got, and close the store. ``run`` has ended."""
+        for standing in self.standings.values():
+            if standing.running:
+                await self._ledger.progress_now(standing.position, standing.tally_json())
+        await self._ledger.close()
+
     async def _handle(self, event: LoopEvent) -> None:
         match event:
             case Counted(slot=slot, snapshot=snapshot):
@@ -134,12 +144,13 @@ class Control:
         self._enter(Counted(slot, snapshot))
 
     def _enter(self, event: LoopEvent) -> None:
+        if isinstance(event, Counted) and self._queue.qsize() >= limits.CONTROL_EVENTS_MAX - _RESERVED:
+            self.reports_dropped += 1
+            return
         try:
             self._queue.put_nowait(event)
         except asyncio.QueueFull:
-            if not isinstance(event, Counted):
-                raise Unable("the control loop is over-burdened; try again") from None
-            self.reports_dropped += 1
+            raise Unable("the control loop is over-burdened; try again") from None
 
     # ---- what operators say (called by the admin API and signals) -------------------------------------------------------------
 
@@ -158,15 +169,19 @@ class Control:
         self._enter(CommandGiven(service, verb, by, to, full, reason, reply))
         await reply
 
+    async def settled(self) -> None:
+        """Return when all that has entered so far has been dealt with."""
+        reply: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._enter(Reached(reply))
+        await reply
+
     async def fresh(self) -> bool:
         """Have totals include what workers have counted up to now. False when some worker or the loop was too slow for a scrape."""
         deadline = asyncio.get_running_loop().time() + 2 * limits.COLLECT_TIMEOUT_S
         complete = await self._workers.collect(limits.COLLECT_TIMEOUT_S)
-        reply: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         try:
-            self._enter(Reached(reply))
             async with asyncio.timeout_at(deadline):
-                await reply
+                await self.settled()
         except (TimeoutError, Unable):
             return False
         return complete
@@ -291,11 +306,13 @@ class Control:
             raise OperatorError(
                 f"service {given.service} has a fixed traffic split and no rollouts; give it target: instead of traffic:"
             )
+        if given.verb == "start" and not given.to:
+            raise OperatorError("start needs the version to roll out: to")
         wanted = given.to or standing.position.target
         version = service.version(wanted)
-        if given.to and version is None:
+        if given.verb in ("start", "retry") and version is None:
             raise UnknownName(
-                f"service {given.service} has no version {given.to!r}; it has {', '.join(v.name for v in service.versions)}"
+                f"service {given.service} has no version {wanted!r}; it has {', '.join(v.name for v in service.versions)}"
             )
         command = Command(
             verb=given.verb,  # type: ignore[arg-type]  # the machine refuses a verb it does not know

@@ -7,7 +7,7 @@ killed and started again on the new plan rather than left on the old one. Knows 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from proxy import limits
 from proxy.control.workers import Answer, Workers
@@ -119,7 +119,7 @@ class Publisher:
         assert self.current is None
         self.current = plan
 
-    async def bring_up(self, slots: Iterable[int]) -> None:
+    async def bring_up(self, slots: Collection[int]) -> None:
         """Fresh workers take the plan in force. Raises ``PlanRefused`` when one refuses it; silent ones are replaced."""
         plan = self.current
         assert plan is not None, "install comes first"

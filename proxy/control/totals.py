@@ -58,11 +58,16 @@ class Totals:
         """Holes in the numbering of reports: counts that a worker sent and nobody got."""
         self._endpoints: frozenset[tuple[str, str, str]] = frozenset()
         self._last: dict[int, Snapshot] = {}
+        self._in_flight: dict[int, dict[Key, int]] = {}
+        """By slot. A worker speaks of a version only when something about it has changed, so its last word stands."""
 
     def keep(self, versions: Iterable[Key], endpoints: Iterable[tuple[str, str, str]]) -> None:
         """The series there are from now on: (service, version) and (service, version, endpoint)."""
         self.cells = {key: self.cells.get(key) or CellTotal() for key in versions}
         self._endpoints = frozenset(endpoints)
+        for levels in self._in_flight.values():
+            for key in levels.keys() - self.cells.keys():
+                del levels[key]
 
     def add(self, slot: int, snapshot: Snapshot) -> None:
         """Count one report of the worker in ``slot``."""
@@ -74,22 +79,18 @@ class Totals:
             total = self.cells.get((cell.service, cell.version))
             if total is not None:  # a version that has left the configuration may still finish a request
                 total.add(cell)
+                self._in_flight.setdefault(slot, {})[cell.service, cell.version] = cell.in_flight
         merge(self.unmatched, snapshot.unmatched)
         self.access_log_dropped += snapshot.access_log_dropped
 
     def down(self, slot: int) -> None:
         """The worker in ``slot`` ended: its levels are zero, its counts stay."""
         self._last.pop(slot, None)
+        self._in_flight.pop(slot, None)
 
     def in_flight(self) -> dict[Key, int]:
         """Requests in flight now, by version."""
-        levels = dict.fromkeys(self.cells, 0)
-        for snapshot in self._last.values():
-            for cell in snapshot.cells:
-                key = (cell.service, cell.version)
-                if key in levels:
-                    levels[key] += cell.in_flight
-        return levels
+        return {key: sum(levels.get(key, 0) for levels in self._in_flight.values()) for key in self.cells}
 
     def downstream_connections(self) -> int:
         """Client connections now."""

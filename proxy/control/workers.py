@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Literal, Protocol
 
 import msgspec
@@ -24,15 +24,15 @@ class Answer(msgspec.Struct, frozen=True):
 class Workers(Protocol):
     """Orders to workers, by slot number ``0 .. workers - 1``. None of these raises because of a worker; the answers say it."""
 
-    async def prepare(self, plan: RoutePlan, slots: Iterable[int], timeout_s: float) -> dict[int, Answer]:
+    async def prepare(self, plan: RoutePlan, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
         """Each of ``slots`` compiles the plan beside the one it serves. Raises ``PlanRefused`` when it cannot even be sent."""
         ...
 
-    async def commit(self, generation: int, slots: Iterable[int], timeout_s: float) -> dict[int, Answer]:
+    async def commit(self, generation: int, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
         """Each of ``slots`` serves the plan it prepared, and accepts connections from the first one on."""
         ...
 
-    def abandon(self, generation: int, slots: Iterable[int]) -> None:
+    def abandon(self, generation: int, slots: Collection[int]) -> None:
         """Each of ``slots`` forgets the plan it prepared."""
         ...
 

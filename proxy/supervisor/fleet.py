@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -63,6 +63,8 @@ class _Slot:
         self.channel: ch.Channel | None = None
         self.expected: dict[tuple[str, int], asyncio.Future[Answer]] = {}
         self.hello = False
+        self.prepared = 0
+        self.accepting = False
         self.drained: int | None = None
         self.why = ""
 
@@ -100,7 +102,7 @@ class Fleet:
 
     # ---- what control asks ----------------------------------------------------------------------------------------------------
 
-    async def prepare(self, plan: RoutePlan, slots: Iterable[int], timeout_s: float) -> dict[int, Answer]:
+    async def prepare(self, plan: RoutePlan, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
         """See ``control.workers``."""
         try:
             data = ch.frame(ch.Prepare(plan=plan))
@@ -108,11 +110,14 @@ class Fleet:
             raise PlanRefused(f"the plan cannot be sent to workers: {error}") from error
         return await self._ask(slots, "prepared", plan.generation, data, timeout_s)
 
-    async def commit(self, generation: int, slots: Iterable[int], timeout_s: float) -> dict[int, Answer]:
+    async def commit(self, generation: int, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
         """See ``control.workers``."""
-        return await self._ask(slots, "committed", generation, ch.frame(ch.Commit(generation=generation)), timeout_s)
+        # A worker started since then has prepared nothing: to it the order would be nonsense, and to the caller it is gone.
+        able = [number for number in slots if self._slots[number].prepared == generation]
+        data = ch.frame(ch.Commit(generation=generation))
+        return {number: Answer("gone") for number in slots} | await self._ask(able, "committed", generation, data, timeout_s)
 
-    def abandon(self, generation: int, slots: Iterable[int]) -> None:
+    def abandon(self, generation: int, slots: Collection[int]) -> None:
         """See ``control.workers``."""
         for number in slots:
             self._send(self._slots[number], ch.Abandon(generation=generation))
@@ -125,7 +130,7 @@ class Fleet:
     async def collect(self, timeout_s: float) -> bool:
         """See ``control.workers``."""
         self._collects += 1
-        slots = [slot.number for slot in self._slots if slot.hello]
+        slots = [slot.number for slot in self._slots if slot.accepting]
         data = ch.frame(ch.Collect(id=self._collects))
         answers = await self._ask(slots, "report", self._collects, data, timeout_s)
         return all(answer.state != "silent" for answer in answers.values())
@@ -178,23 +183,26 @@ class Fleet:
         """One process from start to end; returns why it ended."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        slot.hello, slot.why = False, ""
+        slot.hello, slot.accepting, slot.prepared, slot.why = False, False, 0, ""
         channel = ch.Channel(ch.Up, lambda message: self._heard(slot, message), lambda: self._deaf(slot))
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: channel, sock=ours)
+        slot.channel = channel
         try:
             slot.process = await self._start(slot.number, theirs)
         except OSError as error:
+            slot.channel = None
             channel.close()
             return f"cannot be started: {error}"
         finally:
             theirs.close()
-        slot.channel = channel
+        if self._stopping.is_set():
+            self._kill(slot)  # the order to end came while it was being started, and did not find it
         late = loop.call_later(limits.WORKER_START_TIMEOUT_S, self._late, slot)
         code = await slot.process.wait()
         late.cancel()
         slot.process = slot.channel = None
-        slot.hello = False
+        slot.hello = slot.accepting = False
         channel.close()
         slot.settle_all(Answer("gone"))
         return slot.why or _ended(code)
@@ -217,10 +225,12 @@ class Fleet:
                 slot.hello = True
                 self._listening.worker_up(slot.number, pid)
             case ch.Prepared(generation=generation):
+                slot.prepared = generation
                 slot.settle("prepared", generation, Answer("done"))
             case ch.Refused(generation=generation, reason=reason):
                 slot.settle("prepared", generation, Answer("refused", reason))
             case ch.Committed(generation=generation):
+                slot.accepting = True
                 slot.settle("committed", generation, Answer("done"))
             case ch.Report(snapshot=snapshot, answering=number):
                 self._listening.worker_report(slot.number, snapshot)
@@ -234,7 +244,7 @@ class Fleet:
             slot.why = slot.why or "broke its channel"
             self._kill(slot)
 
-    async def _ask(self, slots: Iterable[int], kind: str, number: int, data: bytes, timeout_s: float) -> dict[int, Answer]:
+    async def _ask(self, slots: Collection[int], kind: str, number: int, data: bytes, timeout_s: float) -> dict[int, Answer]:
         waiting: dict[int, asyncio.Future[Answer]] = {}
         answers: dict[int, Answer] = {}
         for slot in (self._slots[n] for n in slots):

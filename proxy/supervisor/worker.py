@@ -165,7 +165,7 @@ class Worker:
             self._report()
 
     def _report(self, answering: int = 0) -> None:
-        if self.channel.open:  # else the counts stay in the data plane, where they are bounded
+        if self.channel.open and self._accepting:  # else the counts stay in the data plane, where they are bounded
             self.channel.send(ch.Report(snapshot=self._plane.snapshot(), answering=answering))
 
     # ---- endings --------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,152 @@
+"""The control loop's figures as Prometheus metrics, made when scraped. Names and labels are the product's promise to dashboards.
+
+Label values come from the configuration, from status codes and from fixed sets, so their number is bounded. Knows no HTTP.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from proxy import __version__
+from proxy.admin.views import weights
+from proxy.control.loop import Control
+from proxy.model.position import Phase
+from proxy.model.rollout import CAUSES
+from proxy.telemetry.histogram import exposed
+
+RESULTS = ("promoted", "rolled_back", "abandoned")
+KIND = "failures"
+"""The guard's kinds of evidence; slowness will be another."""
+
+COMMIT = os.environ.get("HEADGATE_COMMIT", "unknown")
+"""Set when an image is built."""
+
+_VERSION = ["service", "version"]
+
+
+class Figures(Collector):
+    """The collector. Counters are since the supervisor started."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing to check at registration: there is one collector."""
+        return []
+
+    def collect(self) -> Iterator[Metric]:
+        """All metrics, from one reading of the state."""
+        yield from self._requests()
+        yield from self._levels()
+        yield from self._rollouts()
+        yield from self._guard()
+        yield from self._configuration()
+        yield from self._own()
+
+    def _requests(self) -> Iterator[Metric]:
+        requests = CounterMetricFamily("headgate_requests", "Requests answered; without service: no route.", labels=[*_VERSION, "code"])
+        failures = CounterMetricFamily("headgate_failures", "Failures charged to a version.", labels=[*_VERSION, "cause"])
+        duration = HistogramMetricFamily(
+            "headgate_request_duration_seconds", "From a request's head to its answer's end.", labels=_VERSION
+        )
+        retries = CounterMetricFamily("headgate_retries", "Requests sent again after a safe failure.", labels=_VERSION)
+        fallbacks = CounterMetricFamily(
+            "headgate_fallbacks", "Requests that failed on the candidate and stable answered.", labels=_VERSION
+        )
+        for code, count in sorted(self._control.totals.unmatched.items()):
+            requests.add_metric(["", "", str(code)], count)
+        for (service, version), cell in self._control.totals.cells.items():
+            for code, count in sorted(cell.requests.items()):
+                requests.add_metric([service, version, str(code)], count)
+            for cause in CAUSES:
+                failures.add_metric([service, version, cause], cell.failures.get(cause, 0))
+            buckets = [(f"{bound:g}", count) for bound, count in exposed(cell.latency)]
+            buckets.append(("+Inf", sum(cell.latency.values())))
+            duration.add_metric([service, version], buckets, cell.latency_sum_s)
+            retries.add_metric([service, version], cell.retries)
+            fallbacks.add_metric([service, version], cell.fallbacks)
+        yield from (requests, failures, duration, retries, fallbacks)
+
+    def _levels(self) -> Iterator[Metric]:
+        in_flight = GaugeMetricFamily("headgate_requests_in_flight", "Requests under way.", labels=_VERSION)
+        for (service, version), level in self._control.totals.in_flight().items():
+            in_flight.add_metric([service, version], level)
+        connections = GaugeMetricFamily("headgate_connections", "Connections to origins.", labels=[*_VERSION, "state"])
+        healthy = GaugeMetricFamily("headgate_endpoint_healthy", "Whether a worker can reach it.", labels=[*_VERSION, "endpoint"])
+        states: dict[tuple[str, str], list[int]] = {key: [0, 0] for key in self._control.totals.cells}
+        for (service, version, endpoint), level in self._control.totals.endpoints().items():
+            healthy.add_metric([service, version, endpoint], int(level.healthy))
+            states[service, version][0] += level.active
+            states[service, version][1] += level.idle
+        for (service, version), (active, idle) in states.items():
+            connections.add_metric([service, version, "active"], active)
+            connections.add_metric([service, version, "idle"], idle)
+        clients = GaugeMetricFamily(
+            "headgate_client_connections", "Connections of clients.", value=self._control.totals.downstream_connections()
+        )
+        yield from (in_flight, connections, healthy, clients)
+
+    def _rollouts(self) -> Iterator[Metric]:
+        weight = GaugeMetricFamily("headgate_traffic_weight", "Share of a service's traffic wanted, 0 to 1.", labels=_VERSION)
+        phase = GaugeMetricFamily("headgate_rollout_phase", "1 for the phase a service is in.", labels=["service", "phase"])
+        ended = CounterMetricFamily("headgate_rollouts", "Rollouts that ended, by how.", labels=["service", "result"])
+        for service in self._control.intent.services:
+            standing = self._control.standings.get(service.name)
+            for version, percent in weights(service, standing).items():
+                weight.add_metric([service.name, version], percent / 100)
+            now = standing.position.phase if standing is not None else Phase.STABLE
+            for candidate in Phase:
+                phase.add_metric([service.name, candidate.value], int(candidate is now))
+            for result in RESULTS:
+                ended.add_metric([service.name, result], self._control.rollouts_ended.get((service.name, result), 0))
+        yield from (weight, phase, ended)
+
+    def _guard(self) -> Iterator[Metric]:
+        labels = ["service", "kind"]
+        evidence = GaugeMetricFamily(
+            "headgate_guard_evidence", "Natural log of the evidence against the candidate; absent when nothing is tried.", labels=labels
+        )
+        threshold = GaugeMetricFamily("headgate_guard_threshold", "Natural log of the evidence at which the guard acts.", labels=labels)
+        for name, standing in self._control.standings.items():
+            threshold.add_metric([name, KIND], math.log(1 / standing.position.plan.guard.alpha))
+            if standing.running and standing.verdict is not None:
+                figure: Any = standing.verdict.figures.get("log_evidence")
+                if figure is not None:
+                    evidence.add_metric([name, KIND], figure)
+        yield from (evidence, threshold)
+
+    def _configuration(self) -> Iterator[Metric]:
+        reloading = self._control.reloading
+        yield GaugeMetricFamily(
+            "headgate_config_last_reload_successful", "1 when the last reload was taken.", value=int(reloading.successful)
+        )
+        yield GaugeMetricFamily(
+            "headgate_config_last_reload_success_timestamp_seconds",
+            "Unix time of the last configuration that was taken.",
+            value=reloading.succeeded_at_s,
+        )
+        info = GaugeMetricFamily("headgate_config_info", "The configuration in force, by its SHA-256.", labels=["digest"])
+        info.add_metric([self._control.intent.digest], 1)
+        yield info
+
+    def _own(self) -> Iterator[Metric]:
+        totals = self._control.totals
+        yield CounterMetricFamily(
+            "headgate_worker_restarts", "Workers that ended unasked and were started again.", value=self._control.worker_restarts
+        )
+        yield CounterMetricFamily(
+            "headgate_reports_lost", "Workers' counts that are missing here.", value=totals.reports_lost + self._control.reports_dropped
+        )
+        yield CounterMetricFamily(
+            "headgate_access_log_dropped", "Lines the access log could not take in time.", value=totals.access_log_dropped
+        )
+        build = GaugeMetricFamily("headgate_build_info", "What this program is.", labels=["version", "commit"])
+        build.add_metric([__version__, COMMIT], 1)
+        yield build

@@ -1,0 +1,124 @@
+"""The API's own description, OpenAPI 3.1: small and true (a test walks the application's routes against it). Knows no handlers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy import __version__
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_NUMBER: dict[str, Any] = {"type": "number"}
+
+
+def _object(properties: dict[str, Any], required: tuple[str, ...] = (), *, closed: bool = False) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        schema["required"] = list(required)
+    if closed:
+        schema["additionalProperties"] = False
+    return schema
+
+
+_SERVICE = _object(
+    {
+        "service": _TEXT,
+        "stable": _TEXT,
+        "candidate": {"type": ["string", "null"]},
+        "phase": {"enum": ["stable", "shadowing", "progressing", "paused", "promoting", "rolling_back", "rolled_back"]},
+        "step": {"type": ["integer", "null"], "description": "from 0"},
+        "weights": {"type": "object", "additionalProperties": _NUMBER, "description": "percent wanted, by version"},
+        "observed": {
+            "type": "object",
+            "description": "by version; requests and errors since the start, the rest over the last 10 s, null without data",
+            "additionalProperties": _object(
+                {
+                    "requests": {"type": "integer"},
+                    "errors": {"type": "integer"},
+                    "error_rate": {"type": ["number", "null"]},
+                    "p50_ms": {"type": ["number", "null"]},
+                    "p99_ms": {"type": ["number", "null"]},
+                    "in_flight": {"type": "integer"},
+                    "rps": _NUMBER,
+                    "share": {"type": ["number", "null"], "description": "percent measured"},
+                }
+            ),
+        },
+        "generation": {"type": "integer"},
+        "waiting_for": _TEXT,
+        "last_verdict": {"type": ["object", "null"]},
+    },
+    ("service", "stable", "candidate", "phase", "step", "weights", "observed", "generation", "waiting_for", "last_verdict"),
+)
+
+_RELOAD = _object(
+    {"outcome": {"enum": ["applied", "unchanged"]}, "old_digest": _TEXT, "new_digest": _TEXT, "generation": {"type": "integer"}}
+)
+
+VERB_BODIES: dict[str, dict[str, Any]] = {
+    "start": _object({"to": _TEXT}, ("to",), closed=True),
+    "promote": _object({"full": {"type": "boolean"}}, closed=True),
+    "pause": _object({"reason": _TEXT}, closed=True),
+    "resume": _object({}, closed=True),
+    "abort": _object({"reason": _TEXT}, closed=True),
+    "retry": _object({}, closed=True),
+}
+"""What each verb's body may hold."""
+
+
+def _answers(schema: dict[str, Any] | None, media: str = "application/json") -> dict[str, Any]:
+    content = {"content": {media: {"schema": schema}}} if schema is not None else {}
+    return {"200": {"description": "done", **content}, "default": {"$ref": "#/components/responses/Problem"}}
+
+
+def _get(summary: str, schema: dict[str, Any] | None = None, media: str = "application/json", **more: Any) -> dict[str, Any]:
+    return {"get": {"summary": summary, "responses": _answers(schema, media), **more}}
+
+
+def _post(summary: str, body: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    content = {"required": False, "content": {"application/json": {"schema": body}}}
+    return {"post": {"summary": summary, "requestBody": content, "responses": _answers(schema)}}
+
+
+def document() -> dict[str, Any]:
+    """The whole description."""
+    service = {"$ref": "#/components/schemas/Service"}
+    of_service = {"parameters": [{"name": "service", "in": "path", "required": True, "schema": _TEXT}]}
+    limit = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1}}
+    revision = {"name": "revision", "in": "path", "required": True, "schema": {"type": "integer"}}
+    base = "/api/v1/services/{service}"
+    paths: dict[str, Any] = {
+        "/-/healthy": _get("Whether the process answers", _TEXT, "text/plain", security=[]),
+        "/-/ready": _get("Whether every worker serves the current configuration; 503 if not", _TEXT, "text/plain", security=[]),
+        "/-/reload": _post("Read the configuration and put it into effect, whole or not at all", _object({}, closed=True), _RELOAD),
+        "/metrics": _get("Prometheus metrics", _TEXT, "text/plain"),
+        "/openapi.json": _get("This description", {"type": "object"}),
+        "/api/v1/status": _get("The proxy and all services", {"type": "object"}),
+        "/api/v1/config": _get("The configuration in force, defaults written out", {"type": "object"}),
+        base: _get("One service", service) | of_service,
+        f"{base}/history": _get("Decisions, newest first", {"type": "object"}, parameters=[limit]) | of_service,
+        f"{base}/history/{{revision}}": _get("One decision with every figure it stood on", {"type": "object"}, parameters=[revision])
+        | of_service,
+    }
+    for verb, body in VERB_BODIES.items():
+        paths[f"{base}/rollout/{verb}"] = (
+            _post(f"{verb.capitalize()} a rollout; answers when it is in effect", body, service) | of_service
+        )
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "headgate admin API", "version": __version__},
+        "paths": paths,
+        "security": [{"token": []}, {}],
+        "components": {
+            "schemas": {
+                "Service": _SERVICE,
+                "Problem": _object({"type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT}),
+            },
+            "responses": {
+                "Problem": {
+                    "description": "RFC 9457 problem; a refused reload also has mistakes, a list",
+                    "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
+                }
+            },
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
