@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import structlog
 import uvloop
 
+from proxy import limits
 from proxy.admin.server import AdminServer
 from proxy.clock import SystemClock
 from proxy.config import ConfigInvalid, Watcher, load
@@ -230,6 +231,8 @@ class Supervisor:
     def _happened(self, event: RecentEvent) -> None:
         if event.kind in ("worker_up", "worker_down"):
             self._claim()
+        if event.kind == "worker_down" and not self._serving and self._control.worker_restarts >= limits.START_FAILURES_MAX:
+            self._failed("workers", OperatorError(f"workers cannot be started ({event.text}); their own messages are above"))
         figures: dict[str, Any] = {k: v for k, v in event.figures.items() if v not in ("", (), [], None)}
         if event.service:
             figures["service"] = event.service
