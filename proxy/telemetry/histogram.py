@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
+from itertools import pairwise
 
 EXPOSED_S: tuple[float, ...] = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75,
@@ -19,7 +20,7 @@ EXPOSED_S: tuple[float, ...] = (
 def _bounds() -> tuple[float, ...]:
     """Each exposed interval cut geometrically until no piece is wider than 8 %, and 8 pieces below the first."""
     bounds = [EXPOSED_S[0] * i / 8 for i in range(1, 9)]
-    for low, high in zip(EXPOSED_S, EXPOSED_S[1:], strict=False):
+    for low, high in pairwise(EXPOSED_S):
         pieces = 1
         while (high / low) ** (1 / pieces) > 1.08:
             pieces += 1
@@ -75,4 +76,3 @@ def exposed(counts: Mapping[int, int]) -> list[tuple[float, int]]:
         position = edge + 1
         out.append((bound, cumulative))
     return out
-

@@ -1,0 +1,121 @@
+"""What a forwarded request head looks like: the client's own lines, and ours that say who asked.
+
+Facts. RFC 9110 section 7.6.3: Via is appended by every proxy, and shows a loop. X-Forwarded-* are believed from trusted peers only and
+overwritten otherwise (rule 27), RFC 7239's Forwarded alike. Framing is written anew from parsed values (rule 24).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_address
+
+from proxy.wire.request import Request
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=@\-]{1,128}")
+_PROTO = re.compile(rb"https?", re.IGNORECASE)
+
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+class Peer:
+    """Facts of one client connection: its address, whether it may speak for others, and the lines that never change on it."""
+
+    __slots__ = ("_authority", "_for_line", "_networks", "_tail", "_via", "address", "trusted")
+
+    def __init__(self, address: str, networks: Networks, pseudonym: bytes) -> None:
+        """``address`` is a bare IP, or empty on a unix socket, which only local peers can reach and is therefore trusted."""
+        self.address = address.encode()
+        self._networks = networks
+        self.trusted = not address or _inside(address, networks)
+        self._for_line = b"X-Forwarded-For: " + (self.address or b"unknown") + b"\r\nX-Forwarded-Proto: http\r\n"
+        self._via = b"1.1 " + pseudonym
+        self._authority = b""
+        self._tail = self._tail_for(b"")
+
+    def client(self, request: Request) -> bytes:
+        """The address of the client itself: the last one in X-Forwarded-For that no trusted proxy vouches for, else the peer."""
+        if not self.trusted or not request.forwarded_for:
+            return self.address
+        hops = [hop.strip() for value in request.forwarded_for for hop in value.split(b",")]
+        for hop in reversed(hops):
+            if not _inside(hop.decode("latin-1"), self._networks):
+                return hop
+        return hops[0]
+
+    def head(self, request: Request, request_id: bytes, host_line: bytes) -> bytes:
+        """The whole head for the origin. ``host_line`` stands in for the Host that an HTTP/1.0 client did not send."""
+        if self.trusted or request.via or request.length or request.te_trailers or not request.host:
+            return self._rare_head(request, request_id, host_line)
+        if request.authority != self._authority:  # a connection rarely changes its mind about the host
+            self._authority = request.authority
+            self._tail = self._tail_for(request.authority)
+        return request.head[:-2] + self._tail + request_id + b"\r\n\r\n"
+
+    def _tail_for(self, authority: bytes) -> bytes:
+        host = b"X-Forwarded-Host: " + authority + b"\r\n" if authority else b""
+        return self._for_line + host + b"Via: " + self._via + b"\r\nX-Request-Id: "
+
+    def _rare_head(self, request: Request, request_id: bytes, host_line: bytes) -> bytes:
+        """A head with a body's framing, a trusted peer's word, an earlier proxy's Via, trailers wanted, or no Host."""
+        lines = [request.head[:-4]]
+        if not request.host:
+            lines.append(host_line)
+        if self.trusted:
+            self._trusted_lines(request, lines)
+        else:
+            lines.append(self._for_line[:-2])
+            if request.authority:
+                lines.append(b"X-Forwarded-Host: " + request.authority)
+        lines.append(b"Via: " + (request.via + b", " if request.via else b"") + self._via)
+        lines.append(b"X-Request-Id: " + request_id)
+        if request.length:
+            lines.append(b"Content-Length: %d" % request.length if request.length > 0 else b"Transfer-Encoding: chunked")
+            if request.expect_continue:
+                lines.append(b"Expect: 100-continue")
+        if request.te_trailers:
+            lines += (b"TE: trailers", b"Connection: TE")
+        lines += (b"", b"")
+        return b"\r\n".join(lines)
+
+    def _trusted_lines(self, request: Request, lines: list[bytes]) -> None:
+        hops = [*request.forwarded_for, *((self.address,) if self.address else ())]
+        if hops:
+            lines.append(b"X-Forwarded-For: " + b", ".join(hops))
+        proto = request.forwarded_proto
+        lines.append(b"X-Forwarded-Proto: " + (proto.lower() if _PROTO.fullmatch(proto) else b"http"))
+        host = request.forwarded_host or request.authority
+        if host:
+            lines.append(b"X-Forwarded-Host: " + host)
+        lines += request.forwarded
+
+
+def _inside(address: str, networks: Networks) -> bool:
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(ip, "ipv4_mapped", None)  # a dual-stack listener sees IPv4 peers as ::ffff:a.b.c.d
+    return any(ip in network or (mapped is not None and mapped in network) for network in networks)
+
+
+_HEX4 = tuple(b"%04x" % n for n in range(0x10000))
+
+
+class RequestIds:
+    """Ids for requests that bring none: 128 bits as hex, unique by a random prefix for each block of 65,536 and a counter."""
+
+    __slots__ = ("_bits", "_count", "_prefix")
+
+    def __init__(self, bits: Callable[[int], int]) -> None:
+        self._bits = bits
+        self._count = 0xFFFF
+
+    def keep_or_make(self, given: bytes) -> bytes:
+        """The client's id when it is short and printable, else a new one."""
+        if given and _REQUEST_ID.fullmatch(given):
+            return given
+        count = self._count = (self._count + 1) & 0xFFFF
+        if not count:
+            self._prefix = b"%028x" % self._bits(112)
+        return self._prefix + _HEX4[count]

@@ -1,0 +1,296 @@
+"""The data plane of one worker: the table it serves, and all that outlives a table.
+
+A plan is prepared (compiled whole, or refused) and later committed: one reference swapped. Requests under way keep the legs they
+began with, so nothing is edited under them; pools carry over, so nothing is reconnected.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import select
+import socket
+from collections.abc import Callable
+from email.utils import formatdate
+from ipaddress import ip_network
+from random import SystemRandom
+from time import perf_counter, time
+from typing import Any
+
+from proxy import limits
+from proxy.dataplane.access_log import AccessLog
+from proxy.dataplane.downstream import Downstream
+from proxy.dataplane.forwarding import Networks, Peer, RequestIds
+from proxy.dataplane.legs import Leg
+from proxy.dataplane.pool import Pool
+from proxy.dataplane.wheel import Wheel
+from proxy.errors import PlanRefused
+from proxy.model.plan import RoutePlan, ServicePlan
+from proxy.model.service import Endpoint
+from proxy.routing.table import Table
+from proxy.tasks import TaskGroup
+from proxy.telemetry.recorder import Cell
+from proxy.telemetry.snapshot import EndpointState, Snapshot
+from proxy.wire import request, response
+from proxy.wire.request import Request
+
+PoolKey = tuple[str, str, Endpoint]
+
+
+class _Prepared:
+    """A plan compiled and not yet served."""
+
+    __slots__ = ("cells", "networks", "plan", "pools", "table")
+
+    def __init__(
+        self, plan: RoutePlan, table: Table[Leg], cells: list[Cell], pools: dict[PoolKey, Pool], networks: dict[str, Networks]
+    ) -> None:
+        self.plan = plan
+        self.table = table
+        self.cells = cells
+        self.pools = pools
+        self.networks = networks
+
+
+class DataPlane:
+    """One worker's whole. Call ``prepare`` and ``commit`` before ``listen``."""
+
+    def __init__(self, worker: int, *, loop: asyncio.AbstractEventLoop, on_urgent: Callable[[], None]) -> None:
+        """``on_urgent`` is called when a candidate has just failed a request: a judge should hear of it before the next snapshot."""
+        chance = SystemRandom()
+        self.worker = worker
+        self.loop = loop
+        self.on_urgent = on_urgent
+        self.tasks = TaskGroup(self._task_failed)
+        self.wheel = Wheel(loop)
+        self.wheel.start()
+        self.request_table = request.new_table()
+        self.response_table = response.new_table()
+        self.starts = request.Starts()
+        self.statuses = response.Statuses()
+        self.pseudonym = b"headgate-%08x" % chance.getrandbits(32)
+        self.request_ids = RequestIds(chance.getrandbits)
+        self.downstreams: set[Downstream] = set()
+        self.draining = False
+        self.access_log: AccessLog | None = None
+        self.table: Table[Leg]
+        self._plan: RoutePlan | None = None
+        self._prepared: dict[int, _Prepared] = {}
+        self._pools: dict[PoolKey, Pool] = {}
+        self._networks: dict[str, Networks] = {}
+        self._cells: list[Cell] = []
+        self._unmatched: dict[int, int] = {}
+        self._sequence = 0
+        self._servers: list[asyncio.Server] = []
+        self._empty = asyncio.Event()
+        self._date_at = 0
+        self._date = b""
+
+    # -- plans --------------------------------------------------------------------------------------------------------------------
+
+    def prepare(self, plan: RoutePlan) -> None:
+        """Compile a plan whole and keep it for ``commit``. Raises PlanRefused, and then nothing has changed."""
+        pools: dict[PoolKey, Pool] = {}
+        cells: list[Cell] = []
+        legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}
+        try:
+            networks = {x.name: tuple(ip_network(cidr, strict=False) for cidr in x.trusted_proxies) for x in plan.listeners}
+        except ValueError as error:
+            raise PlanRefused(f"trusted_proxies: {error}") from None
+        self._prepared[plan.generation] = _Prepared(plan, Table(plan, legs), cells, pools, networks)
+
+    def _legs(self, plan: RoutePlan, service: ServicePlan, pools: dict[PoolKey, Pool], cells: list[Cell]) -> list[Leg]:
+        total = sum(service.weights) or 1.0
+        share = 0.0
+        if service.candidate:
+            share = sum(w for v, w in zip(service.versions, service.weights, strict=True) if v.name == service.candidate) / total
+        legs = []
+        for version in service.versions:
+            if not version.endpoints:
+                raise PlanRefused(f"service {service.name}: version {version.name} has no endpoints")
+            own = []
+            for endpoint in version.endpoints:
+                key = (service.name, version.name, endpoint)
+                pool = pools[key] = pools.get(key) or self._pools.get(key) or Pool(self, *key)
+                own.append(pool)
+            cell = Cell(
+                service.name,
+                version.name,
+                plan.generation,
+                rollout=service.rollout,
+                candidate_share=share,
+                is_candidate=bool(service.rollout) and version.name == service.candidate,
+            )
+            cells.append(cell)
+            legs.append(Leg(service, version, cell, own))
+        return legs
+
+    def commit(self, generation: int) -> None:
+        """Serve a prepared plan from the next request on."""
+        new = self._prepared.pop(generation)
+        self._prepared = {key: value for key, value in self._prepared.items() if key > generation}
+        old = self._pools
+        self.table = new.table
+        self._pools = new.pools
+        self._networks = new.networks
+        self._cells += new.cells
+        if self._plan is None or self._plan.access_log != new.plan.access_log:
+            if self.access_log is not None:
+                self.access_log.close()
+            self.access_log = AccessLog(new.plan.access_log) if new.plan.access_log else None
+        self._plan = new.plan
+        for key, pool in old.items():
+            if key not in new.pools:
+                pool.retire()
+
+    def abandon(self, generation: int) -> None:
+        """Forget a prepared plan that nobody will serve."""
+        self._prepared.pop(generation, None)
+
+    # -- connections --------------------------------------------------------------------------------------------------------------
+
+    async def listen(self, name: str, sock: socket.socket) -> None:
+        """Accept clients of the listener ``name`` on a socket that is bound and listening."""
+        server: Any
+        if sock.family == socket.AF_UNIX:
+            server = await self.loop.create_unix_server(lambda: Downstream(self, self._networks.get(name, ())), sock=sock)
+        else:
+            server = await self.loop.create_server(lambda: Downstream(self, self._networks.get(name, ())), sock=sock)
+        self._servers.append(server)
+
+    async def drain(self, timeout_s: float) -> int:
+        """Accept no more, let requests under way finish, close. Returns how many were cut off after ``timeout_s``."""
+        self.draining = True
+        for server in self._servers:
+            server.close()
+        for downstream in list(self.downstreams):
+            downstream.keep_alive = False
+        # A client on an idle connection may be sending its next request this very moment: it still gets its answer, with `close`.
+        if not await self._emptied(min(timeout_s, limits.DRAIN_IDLE_S)):
+            for downstream in list(self.downstreams):
+                if downstream.idle:
+                    downstream.transport.close()
+            await self._emptied(timeout_s - limits.DRAIN_IDLE_S)
+        cut = sum(not downstream.idle for downstream in self.downstreams)
+        self.close()
+        return cut
+
+    async def _emptied(self, timeout_s: float) -> bool:
+        """Wait until the last client connection has ended, or ``timeout_s`` has passed."""
+        if self.downstreams:
+            self._empty.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._empty.wait()
+        return not self.downstreams
+
+    def closed(self, downstream: Downstream) -> None:
+        """A client connection has ended."""
+        self.downstreams.discard(downstream)
+        if not self.downstreams:
+            self._empty.set()
+
+    def close(self) -> None:
+        """End everything now."""
+        for server in self._servers:
+            server.close()
+        for downstream in list(self.downstreams):
+            downstream.abort()
+        for pool in self._pools.values():
+            pool.retire()
+        self.wheel.stop()
+        if self.access_log is not None:
+            self.access_log.close()
+            self.access_log = None
+
+    @staticmethod
+    def readable(transport: asyncio.Transport) -> bool:
+        """Whether a connection that should be silent has bytes, an end or an error waiting."""
+        poller = select.poll()
+        poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+        return bool(poller.poll(0))
+
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        self.loop.call_exception_handler({"message": f"task {name} failed", "exception": error})
+
+    # -- counting -----------------------------------------------------------------------------------------------------------------
+
+    def count_unmatched(self, code: int) -> None:
+        """A request that no version saw: no route, or a message that is not one."""
+        self._unmatched[code] = self._unmatched.get(code, 0) + 1
+
+    def log_access(
+        self, req: Request, peer: Peer, cell: Cell, code: int, cause: str | None, duration_s: float, request_id: bytes
+    ) -> None:
+        """Leave a line for the access log."""
+        assert self.access_log is not None
+        self.access_log.offer(
+            (
+                time(),
+                peer.address.decode(),
+                req.method.decode(),
+                req.host.decode(),
+                req.path.decode("latin-1"),
+                cell.service,
+                code,
+                cause,
+                duration_s,
+                cell.version,
+                request_id.decode(),
+            )
+        )
+
+    def date_line(self) -> bytes:
+        """The Date field of this second."""
+        now = int(time())
+        if now != self._date_at:
+            self._date_at = now
+            self._date = b"Date: " + formatdate(now, usegmt=True).encode()
+        return self._date
+
+    def snapshot(self) -> Snapshot:
+        """What was counted since the last call. Cells of plans that are over are let go once nothing of them is in flight."""
+        assert self._plan is not None, "snapshot before the first commit"
+        generation = self._plan.generation
+        levels: dict[tuple[str, str], int] = {}
+        for cell in self._cells:
+            key = (cell.service, cell.version)
+            levels[key] = levels.get(key, 0) + cell.in_flight
+        deltas = []
+        kept = []
+        for cell in self._cells:
+            level = levels[cell.service, cell.version]
+            if cell.dirty or cell.reported_in_flight != level:
+                cell.reported_in_flight = level
+                deltas.append(cell.take(level))
+            if cell.generation == generation or cell.in_flight:
+                kept.append(cell)
+        self._cells = kept
+        self._sequence += 1
+        unmatched, self._unmatched = self._unmatched, {}
+        return Snapshot(
+            worker=self.worker,
+            sequence=self._sequence,
+            generation=generation,
+            at_s=time(),
+            cells=deltas,
+            endpoints=[
+                EndpointState(
+                    service=pool.service,
+                    version=pool.version,
+                    endpoint=pool.endpoint.name,
+                    active=pool.active,
+                    idle=pool.idle,
+                    healthy=pool.refused_until <= perf_counter(),
+                )
+                for pool in self._pools.values()
+            ],
+            unmatched=unmatched,
+            downstream_connections=len(self.downstreams),
+            access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,
+        )
+
+    def reopen_logs(self) -> None:
+        """After a rotation."""
+        if self.access_log is not None:
+            self.access_log.reopen()

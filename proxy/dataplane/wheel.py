@@ -1,0 +1,75 @@
+"""Time-outs of every connection of a worker from one coarse timer, instead of one timer per request.
+
+An item keeps its own ``deadline`` and moves it freely, at the cost of an attribute; only a deadline *earlier* than the moment the
+wheel will next look at it (``wake_at``) has to be scheduled. A deadline is met up to one tick late, never early.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from math import inf
+from time import perf_counter
+from typing import Protocol
+
+from proxy import limits
+
+
+class Timed(Protocol):
+    """Something with a time-out. ``deadline`` and ``wake_at`` start at ``inf``; ``wake_at`` is the wheel's to write."""
+
+    deadline: float
+    wake_at: float
+
+    def timed_out(self, now: float) -> None:
+        """The deadline has passed; ``deadline`` was set to ``inf``."""
+
+
+class Wheel:
+    """Slots of one tick each. Items that are gone are let go when their slot comes round."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, clock: Callable[[], float] = perf_counter) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._slots: dict[int, list[Timed]] = {}
+        self._position = int(clock() / limits.WHEEL_TICK_S)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Begin to turn; needs the running loop."""
+        self._timer = self._loop.call_later(limits.WHEEL_TICK_S, self._turn)
+
+    def stop(self) -> None:
+        """Turn no more; pending deadlines are never met."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def schedule(self, item: Timed, deadline: float) -> None:
+        """See to it that ``item`` is looked at once ``deadline`` has passed. Only needed when that is before ``item.wake_at``."""
+        slot = max(int(deadline / limits.WHEEL_TICK_S), self._position) + 1
+        item.wake_at = slot * limits.WHEEL_TICK_S
+        self._slots.setdefault(slot, []).append(item)
+
+    def _turn(self) -> None:
+        self._timer = self._loop.call_later(limits.WHEEL_TICK_S, self._turn)
+        self.advance(self._clock())
+
+    def advance(self, now: float) -> None:
+        """Look at everything whose slot has come by ``now`` (seconds of the wheel's clock)."""
+        target = int(now / limits.WHEEL_TICK_S)
+        while self._position < target:
+            self._position += 1
+            items = self._slots.pop(self._position, None)
+            if items is None:
+                continue
+            woken = self._position * limits.WHEEL_TICK_S
+            for item in items:
+                if item.wake_at != woken:
+                    continue  # scheduled again since, for an earlier moment
+                item.wake_at = inf
+                if item.deadline <= now:
+                    item.deadline = inf
+                    item.timed_out(now)
+                elif item.deadline != inf:
+                    self.schedule(item, item.deadline)

@@ -1,0 +1,186 @@
+"""A plan compiled into a table: replaced whole, never edited. A request is decided on one table from its first byte to its last.
+
+Precedence (independent of file order until the very last): exact host, wildcard host with the longest suffix, any host; exact path,
+longest prefix by whole segments, regex; then a route with methods; then more header conditions; then more query conditions; then file
+order. Look-up costs one dictionary access per host form and path segment, however many routes there are.
+"""
+
+from __future__ import annotations
+
+from typing import Generic, Protocol, TypeVar
+
+from proxy.errors import PlanRefused
+from proxy.model.plan import RoutePlan, ServicePlan
+from proxy.model.route import Route
+from proxy.routing import bucket
+from proxy.routing.matcher import Matcher
+from proxy.wire import headers
+from proxy.wire.request import Request
+
+
+class Leg(Protocol):
+    """What the data plane hangs on each version: its counts and its connections. Opaque here."""
+
+
+L = TypeVar("L", bound=Leg)
+
+
+Choice = tuple[L, bool, int]
+"""A split's answer: the leg; whether chance or a user's hash drew it (only then may a judge count it); the user's hash, or 0."""
+
+
+class Client(Protocol):
+    """Who asks, for stickiness by address."""
+
+    def client(self, request: Request) -> bytes: ...
+
+
+class Split(Generic[L]):
+    """One service under one plan: overrides, then stickiness, then chance."""
+
+    __slots__ = ("_by", "_cookie", "_draws", "_header", "_overrides", "_salts", "_weights", "legs", "plan")
+
+    def __init__(self, plan: ServicePlan, legs: list[L]) -> None:
+        """``legs`` stand beside ``plan.versions``. Raises PlanRefused."""
+        if len(plan.weights) != len(plan.versions) or not any(plan.weights) or min(plan.weights) < 0:
+            raise PlanRefused(f"service {plan.name}: weights do not fit its versions")
+        self.plan = plan
+        self.legs = legs
+        index = {version.name: position for position, version in enumerate(plan.versions)}
+        if any(override.version not in index for override in plan.overrides):
+            raise PlanRefused(f"service {plan.name}: an override names a version that does not exist")
+        self._overrides = tuple(
+            (Matcher(override.match, keyed=False), (legs[index[override.version]], False, 0)) for override in plan.overrides
+        )
+        self._weights = plan.weights
+        self._salts = tuple(bucket.salt(plan.name, version.name) for version in plan.versions)
+        self._draws = tuple((edge, (leg, True, 0)) for edge, leg in zip(bucket.edges(plan.weights), legs, strict=True))
+        sticky = plan.sticky
+        self._by = sticky.by if sticky else ""
+        name = sticky.name.encode() if sticky else b""
+        self._cookie = name if self._by == "cookie" else b""
+        self._header = name.lower() if self._by == "header" else b""
+
+    def choose(self, request: Request, client: Client, chance: float) -> Choice[L]:
+        """The version for a request; ``chance`` in [0, 1) decides where no user is known."""
+        if self._overrides:
+            for matcher, choice in self._overrides:
+                if matcher.holds(request):
+                    return choice
+        if self._by:
+            key = self._key(request, client)
+            if key:
+                leg = self.legs[bucket.choose(key, self._salts, self._weights)]
+                return leg, True, bucket.user_hash(key)
+        for edge, choice in self._draws:  # a weight of 0 is never chosen, for its interval is empty
+            if chance < edge:
+                return choice
+        raise AssertionError("chance is not below 1")
+
+    def _key(self, request: Request, client: Client) -> bytes | None:
+        if self._cookie:
+            return headers.cookie(request.lines, self._cookie)
+        if self._header:
+            return headers.find(request.lines, self._header)
+        return client.client(request)
+
+
+class _Entry(Generic[L]):
+    """A route ready to be tested. ``rank`` sorts routes that share host and path, best first."""
+
+    __slots__ = ("matcher", "rank", "split")
+
+    def __init__(self, route: Route, order: int, split: Split[L]) -> None:
+        match = route.match
+        self.matcher = Matcher(match, keyed=True)
+        self.split = split
+        self.rank = (not match.methods, -len(match.headers), -len(match.query), order)
+
+
+class _Host(Generic[L]):
+    """Routes of one host form, by path."""
+
+    __slots__ = ("exact", "prefixes", "regexes")
+
+    def __init__(self) -> None:
+        self.exact: dict[bytes, list[_Entry[L]]] = {}
+        self.prefixes: dict[bytes, list[_Entry[L]]] = {}
+        self.regexes: list[_Entry[L]] = []
+
+    def add(self, route: Route, entry: _Entry[L]) -> None:
+        match = route.match
+        if match.path:
+            self.exact.setdefault(match.path.encode(), []).append(entry)
+        elif match.path_regex:
+            self.regexes.append(entry)
+        else:
+            self.prefixes.setdefault(match.path_prefix.encode().rstrip(b"/"), []).append(entry)
+
+    def sort(self) -> None:
+        for entries in (*self.exact.values(), *self.prefixes.values(), self.regexes):
+            entries.sort(key=lambda entry: entry.rank)
+
+    def find(self, request: Request) -> Split[L] | None:
+        path = request.path
+        if self.exact and (entries := self.exact.get(path)) and (split := _first(entries, request)):
+            return split
+        prefixes = self.prefixes
+        if prefixes:
+            # The path itself, then without its last segment, and so on down to the empty prefix, which is "/".
+            end = len(path)
+            while True:
+                if (entries := prefixes.get(path[:end])) and (split := _first(entries, request)):
+                    return split
+                if end <= 0:
+                    break
+                end = path.rfind(b"/", 0, end)
+        return _first(self.regexes, request) if self.regexes else None
+
+
+def _first(entries: list[_Entry[L]], request: Request) -> Split[L] | None:
+    for entry in entries:
+        if entry.matcher.always or entry.matcher.holds(request):
+            return entry.split
+    return None
+
+
+class Table(Generic[L]):
+    """All routes of one plan. ``splits`` are by service name; ``generation`` is the plan's."""
+
+    __slots__ = ("_any", "_hosts", "_wild", "generation", "splits")
+
+    def __init__(self, plan: RoutePlan, legs: dict[str, list[L]]) -> None:
+        """``legs`` holds, by service name, one leg for each of its versions in order. Raises PlanRefused; then nothing has changed."""
+        self.generation = plan.generation
+        self.splits = {service.name: Split(service, legs[service.name]) for service in plan.services}
+        self._hosts: dict[bytes, _Host[L]] = {}
+        self._wild: dict[bytes, _Host[L]] = {}
+        self._any: _Host[L] = _Host()
+        for order, route in enumerate(plan.routes):
+            split = self.splits.get(route.service)
+            if split is None:
+                raise PlanRefused(f"a route names the service {route.service!r}, which does not exist")
+            self._host_of(route).add(route, _Entry(route, order, split))
+        for host in (*self._hosts.values(), *self._wild.values(), self._any):
+            host.sort()
+
+    def _host_of(self, route: Route) -> _Host[L]:
+        host = route.match.host.encode()
+        if not host:
+            return self._any
+        if host.startswith(b"*."):
+            return self._wild.setdefault(host[1:], _Host())
+        return self._hosts.setdefault(host, _Host())
+
+    def match(self, request: Request) -> Split[L] | None:
+        """The split of the best route that matches, or None when no route does."""
+        host = request.host
+        if self._hosts and (routes := self._hosts.get(host)) and (split := routes.find(request)):
+            return split
+        if self._wild:
+            dot = host.find(b".")
+            while dot >= 0:
+                if (routes := self._wild.get(host[dot:])) and (split := routes.find(request)):
+                    return split
+                dot = host.find(b".", dot + 1)
+        return self._any.find(request)

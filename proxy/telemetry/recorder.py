@@ -1,0 +1,116 @@
+"""Counting on the request path: O(1), nothing allocated but an integer. One cell per version and plan generation.
+
+A request belongs to the cell it was drawn on, so whatever is swapped meanwhile, a judge sees each outcome beside the share it was
+drawn at. Knows nothing of HTTP beyond a status number, and of no socket.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+
+from proxy import limits
+from proxy.telemetry.histogram import BOUNDS_S, BUCKETS
+from proxy.telemetry.snapshot import CellDelta
+
+
+class Cell:
+    """Counts of one (service, version) under one split, since they were last taken."""
+
+    __slots__ = (
+        "_candidate_share",
+        "_codes",
+        "_draw_failures",
+        "_draws",
+        "_failed_users",
+        "_failed_users_dropped",
+        "_failures",
+        "_latency",
+        "_latency_sum_s",
+        "fallbacks",
+        "generation",
+        "in_flight",
+        "is_candidate",
+        "reported_in_flight",
+        "retries",
+        "rollout",
+        "service",
+        "version",
+    )
+
+    def __init__(
+        self, service: str, version: str, generation: int, *, rollout: int = 0, candidate_share: float = 0.0, is_candidate: bool = False
+    ) -> None:
+        self.service = service
+        self.version = version
+        self.generation = generation
+        self.rollout = rollout
+        self._candidate_share = candidate_share
+        self.is_candidate = is_candidate
+        self.in_flight = 0
+        self.reported_in_flight = 0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._codes: dict[int, int] = {}
+        self._failures: dict[str, int] = {}
+        self._draws = 0
+        self._draw_failures: dict[str, int] = {}
+        self._failed_users: list[tuple[int, str]] = []
+        self._failed_users_dropped = 0
+        self._latency = [0] * BUCKETS
+        self._latency_sum_s = 0.0
+        self.retries = 0
+        self.fallbacks = 0
+
+    def record(self, code: int, cause: str | None, duration_s: float, drawn: bool, user: int) -> bool:
+        """Count one finished request; True when a judge should hear of it at once.
+
+        ``cause`` is None unless the version is to blame. ``drawn`` is False for overrides and for requests the client gave up on.
+        ``user`` is the hash of a known user, or 0.
+        """
+        codes = self._codes
+        codes[code] = codes.get(code, 0) + 1
+        self._latency[bisect_left(BOUNDS_S, duration_s)] += 1
+        self._latency_sum_s += duration_s
+        if drawn:
+            self._draws += 1
+        if cause is None:
+            return False
+        self._failures[cause] = self._failures.get(cause, 0) + 1
+        if not drawn:
+            return False
+        if not user:
+            self._draw_failures[cause] = self._draw_failures.get(cause, 0) + 1
+        elif len(self._failed_users) < limits.FAILED_USERS_PER_SNAPSHOT_MAX:
+            self._failed_users.append((user, cause))
+        else:
+            self._failed_users_dropped += 1
+        return self.is_candidate
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything was counted since the last ``take``."""
+        return bool(self._codes or self.retries or self.fallbacks)
+
+    def take(self, in_flight: int) -> CellDelta:
+        """The counts since the last call, and start anew. ``in_flight`` is the version's level in this worker, over all generations."""
+        delta = CellDelta(
+            service=self.service,
+            version=self.version,
+            generation=self.generation,
+            rollout=self.rollout,
+            candidate_share=self._candidate_share,
+            requests=self._codes,
+            failures=self._failures,
+            draws=self._draws,
+            draw_failures=self._draw_failures,
+            failed_users=self._failed_users,
+            failed_users_dropped=self._failed_users_dropped,
+            latency={index: count for index, count in enumerate(self._latency) if count},
+            latency_sum_s=self._latency_sum_s,
+            in_flight=in_flight,
+            retries=self.retries,
+            fallbacks=self.fallbacks,
+        )
+        self._reset()
+        return delta
