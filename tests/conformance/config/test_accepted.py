@@ -1,4 +1,4 @@
-"""Golden cases of what is accepted: each YAML file of ``accepted/`` (or directory of them) becomes the Intent in the JSON file of its name.
+"""Golden cases of what is accepted: a YAML file of ``accepted/``, or a directory, becomes the Intent in the JSON file of its name.
 
 ``#env NAME=VALUE`` and ``#set KEY=VALUE`` lines set the stage. The digest is left out.
 """
