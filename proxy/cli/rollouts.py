@@ -47,9 +47,10 @@ def promote(service: str, full: bool, output: str, **where: Any) -> None:
 
 @rollout.command()
 @_verb
-def pause(service: str, output: str, **where: Any) -> None:
+@click.option("--reason", default="", metavar="TEXT", help="Why; it goes into the history.")
+def pause(service: str, reason: str, output: str, **where: Any) -> None:
     """Keep the candidate's weight where it is; the guard stays on."""
-    _post(connect(**where), service, "pause", {}, output)
+    _post(connect(**where), service, "pause", {"reason": reason} if reason else {}, output)
 
 
 @rollout.command()

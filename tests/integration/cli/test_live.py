@@ -135,6 +135,7 @@ def test_the_live_check_asks_another_question(admin: PretendedAdmin, capsys: pyt
         (["promote", "shop"], "promote", {}),
         (["promote", "shop", "--full"], "promote", {"full": True}),
         (["pause", "shop"], "pause", {}),
+        (["pause", "shop", "--reason", "lunch"], "pause", {"reason": "lunch"}),
         (["resume", "shop"], "resume", {}),
         (["abort", "shop", "--reason", "slow"], "abort", {"reason": "slow"}),
         (["retry", "shop"], "retry", {}),
