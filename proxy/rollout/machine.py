@@ -153,10 +153,10 @@ def _target_when_settled(position: Position, event: TargetSet, now: float) -> Ou
     target, print_ = _wanted(position, event)
     heard = replace(position, configured=event.target)
     if target == position.stable:
-        after = replace(heard, target=target, fingerprint=print_, plan=event.plan, phase=Phase.STABLE)
-        if position.phase is Phase.STABLE:
-            return after, ()
-        after = replace(after, candidate="", step=0, reason="")
+        after = replace(heard, target=target, fingerprint=print_, plan=event.plan)
+        if target == position.target:
+            return after, ()  # in peace, or its return was what ended the last rollout
+        after = replace(after, phase=Phase.STABLE, candidate="", step=0, reason="")
         why = f"{target} is wanted again, and it is stable; {position.candidate} may be tried again when it is named"
         return after, (moves.note("settled", why, position, after, by=event.by),)
     refused = position.phase is Phase.ROLLED_BACK and (target, print_) == (position.target, position.fingerprint)

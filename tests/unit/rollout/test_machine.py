@@ -164,6 +164,14 @@ def test_an_abandoned_rollout_ends_rolled_back_and_its_target_may_be_named_again
     assert (Phase.ROLLED_BACK, Phase.PROGRESSING) == (ABANDONED.phase, after(ABANDONED, named()).phase)
 
 
+def test_an_abandoned_rollout_stays_rolled_back_through_reloads_that_say_nothing_new() -> None:
+    assert (Phase.ROLLED_BACK, "v2", ()) == (
+        after(ABANDONED, named("v1", "f1")).phase,
+        after(ABANDONED, named("v1", "f1")).candidate,
+        step(ABANDONED, named("v1", "f1"), NOW)[1],
+    )
+
+
 def test_a_new_target_during_a_rollback_starts_at_once_and_ends_the_old_rollout_in_the_history() -> None:
     new, effects = step(ROLLING_BACK, named("v3", "f3"), NOW)
 
