@@ -76,8 +76,8 @@ class Figures(Collector):
 
     def _levels(self) -> Iterator[Metric]:
         in_flight = GaugeMetricFamily("headgate_requests_in_flight", "Requests under way.", labels=_VERSION)
-        for (service, version), level in self._control.totals.in_flight().items():
-            in_flight.add_metric([service, version], level)
+        for (service, version), under_way in self._control.totals.in_flight().items():
+            in_flight.add_metric([service, version], under_way)
         connections = GaugeMetricFamily("headgate_connections", "Connections to origins.", labels=[*_VERSION, "state"])
         healthy = GaugeMetricFamily("headgate_endpoint_healthy", "Whether a worker can reach it.", labels=[*_VERSION, "endpoint"])
         states: dict[tuple[str, str], list[int]] = {key: [0, 0] for key in self._control.totals.cells}

@@ -150,7 +150,7 @@ class Decisions:
             await self._publisher.prepare(build(intent or self.intent, positions, self._publisher.generation + 1))
         try:
             await self._keep(moves, standings)
-        except BaseException:
+        except BaseException:  # whatever it was, workers must not keep what will not be committed
             if publishing:
                 self._publisher.abandon()
             raise

@@ -74,7 +74,7 @@ class Reloading:
         self._reading = False
         try:
             result = await self._take(loaded.outcome)
-        except BaseException as error:
+        except BaseException as error:  # who asked must not wait for ever, whatever it was
             for request in loaded.requests:
                 fail(request.reply, Unable(f"the reload failed: {error!r}"))
             raise

@@ -64,10 +64,10 @@ def run(config_path: Path, *, why: str, overrides: Sequence[tuple[str, str]], en
             return runner.run(supervisor.live())
     except ConfigInvalid as invalid:
         for mistake in invalid.mistakes:
-            print(mistake, file=sys.stderr)
+            sys.stderr.write(f"{mistake}\n")  # for people and editors: FILE:LINE:COL, as `validate` has it
         return 1
     except (OperatorError, PlanRefused) as error:
-        print(f"headgate: {error}", file=sys.stderr)
+        sys.stderr.write(f"headgate: {error}\n")
         return 1
 
 

@@ -1,0 +1,128 @@
+"""The plan as a function of intent and positions, and its two phases."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from proxy import limits
+from proxy.control.publisher import Publisher, build, weights_of
+from proxy.errors import PlanRefused
+from proxy.model.position import Phase, Position
+from tests.kit.control_bench import PretendedWorkers, intent, service, version
+
+TRYING = Position("shop", stable="v1", phase=Phase.PROGRESSING, candidate="v2", target="v2", rollout=3, weight_bp=500)
+
+
+def test_a_candidate_and_stable_share_all_basis_points() -> None:
+    plan = build(intent(service("v2")), {"shop": TRYING}, 7).services[0]
+
+    assert ((9500, 500), 3, "v1", "v2") == (plan.weights, plan.rollout, plan.stable, plan.candidate)
+
+
+def test_a_fixed_split_keeps_the_weights_as_given() -> None:
+    split = replace(service(), target="", traffic=(("v2", 5.0), ("v1", 95.0)))
+    plan = build(intent(split), {}, 1).services[0]
+
+    assert ((95.0, 5.0), 0, "") == (plan.weights, plan.rollout, plan.candidate)
+
+
+def test_a_rolled_back_candidate_is_no_candidate_in_the_plan() -> None:
+    plan = build(intent(service("v2")), {"shop": replace(TRYING, phase=Phase.ROLLED_BACK, weight_bp=0)}, 7).services[0]
+
+    assert ((10_000, 0), 0, "") == (plan.weights, plan.rollout, plan.candidate)
+
+
+def test_a_candidate_at_promotion_has_everything() -> None:
+    assert {"v2": 10_000} == weights_of(replace(TRYING, phase=Phase.PROMOTING, weight_bp=10_000))
+
+
+@pytest.mark.parametrize(
+    ("weight_bp", "expected"), [(0, limits.SNAPSHOT_SLOW_S), (1, limits.SNAPSHOT_FAST_S), (10_000, limits.SNAPSHOT_FAST_S)]
+)
+def test_workers_report_fast_while_a_candidate_has_weight(weight_bp: int, expected: float) -> None:
+    plan = build(intent(service("v2")), {"shop": replace(TRYING, weight_bp=weight_bp)}, 7)
+
+    assert expected == plan.snapshot_interval_s
+
+
+class Two:
+    """A publisher over two workers that serve generation 1."""
+
+    def __init__(self) -> None:
+        self.journal: list[str] = []
+        self.workers = PretendedWorkers(self.journal)
+        self.replaced: list[int] = []
+        self.publisher = Publisher(self.workers, lambda slot, why: self.replaced.append(slot))
+        self.publisher.install(self.plan(1))
+
+    def plan(self, generation: int):  # type: ignore[no-untyped-def]  # a RoutePlan, from build
+        return build(intent(workers=2), {"shop": Position("shop", "v1")}, generation)
+
+    async def up(self) -> None:
+        await self.publisher.bring_up({0, 1})
+        self.journal.clear()
+
+
+@pytest.mark.asyncio
+async def test_a_plan_that_one_worker_refuses_is_taken_by_none() -> None:
+    two = Two()
+    await two.up()
+    two.workers.refusing = {1: "route 3: bad regex"}
+    with pytest.raises(PlanRefused, match="worker 1: route 3: bad regex"):
+        await two.publisher.prepare(two.plan(2))
+
+    assert (["prepare 2", "abandon 2"], 1, {0, 1}) == (two.journal, two.publisher.generation, two.publisher.serving)
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_does_not_compile_in_time_is_replaced_and_the_others_go_on() -> None:
+    two = Two()
+    await two.up()
+    two.workers.silent = {1}
+    await two.publisher.prepare(two.plan(2))
+    await two.publisher.commit()
+
+    assert ([1], [1], {0}, 2) == (two.workers.replaced, two.replaced, two.publisher.serving, two.publisher.generation)
+
+
+@pytest.mark.asyncio
+async def test_a_plan_that_no_worker_compiles_in_time_is_refused_and_all_are_replaced() -> None:
+    two = Two()
+    await two.up()
+    two.workers.silent = {0, 1}
+    with pytest.raises(PlanRefused, match="no worker compiled it"):
+        await two.publisher.prepare(two.plan(2))
+
+    assert ([0, 1], 1) == (two.workers.replaced, two.publisher.generation)
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_does_not_commit_in_time_is_replaced_rather_than_left_on_the_old_plan() -> None:
+    two = Two()
+    await two.up()
+    await two.publisher.prepare(two.plan(2))
+    two.workers.silent = {0}
+    await two.publisher.commit()
+
+    assert ([0], {1}) == (two.workers.replaced, two.publisher.serving)
+
+
+@pytest.mark.asyncio
+async def test_an_abandoned_plan_is_forgotten_by_those_who_prepared_it() -> None:
+    two = Two()
+    await two.up()
+    await two.publisher.prepare(two.plan(2))
+    two.publisher.abandon()
+
+    assert (["prepare 2", "abandon 2"], 1) == (two.journal, two.publisher.generation)
+
+
+@pytest.mark.asyncio
+async def test_a_fresh_worker_takes_the_plan_in_force() -> None:
+    two = Two()
+    await two.up()
+    two.publisher.down(1)
+    await two.publisher.bring_up({1})
+
+    assert (["prepare 1", "commit 1"], {0, 1}) == (two.journal, two.publisher.serving)

@@ -1,0 +1,116 @@
+"""Counters that never go back and label sets that never grow by themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy.control.totals import Totals
+from proxy.telemetry.snapshot import CellDelta, EndpointState, Snapshot
+
+V1 = ("shop", "v1")
+ENDPOINT = ("shop", "v1", "127.0.0.1:9001")
+
+
+def totals() -> Totals:
+    made = Totals()
+    made.keep([V1], [ENDPOINT])
+    return made
+
+
+def sent(sequence: int, *cells: CellDelta, **more: Any) -> Snapshot:
+    return Snapshot(worker=0, sequence=sequence, generation=1, at_s=0.0, cells=list(cells), **more)
+
+
+def cell(**more: Any) -> CellDelta:
+    return CellDelta(**{"service": "shop", "version": "v1", "generation": 1, **more})
+
+
+def test_differences_of_all_workers_add_up() -> None:
+    made = totals()
+    made.add(0, sent(1, cell(requests={200: 2}, failures={"reset": 1}, latency={4: 2}, latency_sum_s=0.5, retries=1)))
+    made.add(1, sent(1, cell(requests={200: 3, 502: 1}, failures={"reset": 2}, latency={4: 1}, latency_sum_s=0.25, fallbacks=1)))
+    got = made.cells[V1]
+
+    assert ({200: 5, 502: 1}, {"reset": 3}, {4: 3}, 0.75, 1, 1) == (
+        got.requests,
+        got.failures,
+        got.latency,
+        got.latency_sum_s,
+        got.retries,
+        got.fallbacks,
+    )
+
+
+def test_counts_of_a_worker_that_died_stay() -> None:
+    made = totals()
+    made.add(0, sent(9, cell(requests={200: 2})))
+    made.down(0)
+    made.add(0, sent(1, cell(requests={200: 1})))
+
+    assert ({200: 3}, 0) == (made.cells[V1].requests, made.reports_lost)
+
+
+def test_levels_of_a_worker_that_died_are_gone() -> None:
+    made = totals()
+    made.add(0, sent(1, cell(in_flight=4), downstream_connections=7))
+    made.add(1, sent(1, cell(in_flight=1), downstream_connections=2))
+    made.down(0)
+
+    assert ({V1: 1}, 2) == (made.in_flight(), made.downstream_connections())
+
+
+def test_a_level_stands_until_the_worker_speaks_of_the_version_again() -> None:
+    made = totals()
+    made.add(0, sent(1, cell(in_flight=4)))
+    made.add(0, sent(2))
+
+    assert {V1: 4} == made.in_flight()
+
+
+def test_a_version_that_is_not_configured_makes_no_series() -> None:
+    made = totals()
+    made.add(0, sent(1, cell(version="v0", requests={200: 1}, in_flight=1)))
+
+    assert ([V1], {V1: 0}) == (list(made.cells), made.in_flight())
+
+
+def test_series_of_a_version_that_left_are_dropped_and_the_others_stay() -> None:
+    made = Totals()
+    made.keep([V1, ("shop", "v2")], [])
+    made.add(0, sent(1, cell(requests={200: 2}, in_flight=2), cell(version="v2", in_flight=1)))
+    made.keep([V1], [])
+
+    assert ([V1], {200: 2}, {V1: 2}) == (list(made.cells), made.cells[V1].requests, made.in_flight())
+
+
+def test_a_hole_in_the_numbering_is_counted() -> None:
+    made = totals()
+    made.add(0, sent(1))
+    made.add(0, sent(4))
+
+    assert 2 == made.reports_lost
+
+
+def test_an_endpoint_is_healthy_when_any_worker_reaches_it() -> None:
+    made = totals()
+    state = EndpointState("shop", "v1", "127.0.0.1:9001", active=1, idle=2)
+    made.add(0, sent(1, endpoints=[state]))
+    made.add(1, sent(1, endpoints=[EndpointState("shop", "v1", "127.0.0.1:9001", active=3, healthy=False)]))
+    level = made.endpoints()[ENDPOINT]
+
+    assert (4, 2, True) == (level.active, level.idle, level.healthy)
+
+
+def test_an_endpoint_that_is_not_configured_makes_no_series() -> None:
+    made = totals()
+    made.add(0, sent(1, endpoints=[EndpointState("shop", "v1", "127.0.0.1:1")]))
+
+    assert {} == made.endpoints()
+
+
+def test_requests_without_a_route_and_dropped_log_lines_add_up() -> None:
+    made = totals()
+    made.add(0, sent(1, unmatched={404: 2}, access_log_dropped=1))
+    made.add(0, sent(2, unmatched={404: 1, 400: 1}, access_log_dropped=2))
+
+    assert ({404: 3, 400: 1}, 3) == (made.unmatched, made.access_log_dropped)
