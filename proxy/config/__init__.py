@@ -1,12 +1,12 @@
 """YAML to ``model.Intent``: what the operator wrote, checked whole, or every mistake in it with its place.
 
 The way: ``sources`` (bytes) - ``document`` (one file's tree, places kept) - ``environment`` - ``merge`` (several files, ``--set``) -
-``shape`` (the tree against ``schema``) - ``check`` (what takes two places) - ``build`` (the frozen model, and back). ``discover`` finds
-the file and ``watch`` notices that it changed. Knows nothing of the running proxy: comparing with what runs is the controller's.
+``shape`` (the tree against ``schema``) - ``check`` (what takes two places) - ``build`` (the frozen model, and back).
+``discovery`` finds the file and ``watch`` notices that it changed. Knows nothing of the running proxy: comparing with what runs is the controller's.
 """
 
 from proxy.config.build import effective
-from proxy.config.discover import discover
+from proxy.config.discovery import discover
 from proxy.config.places import ConfigInvalid, Mistake
 from proxy.config.reader import load
 from proxy.config.schema import json_schema

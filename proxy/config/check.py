@@ -5,6 +5,8 @@ Adds mistakes to the document and builds nothing. Gaps (values that were refused
 
 from __future__ import annotations
 
+import msgspec
+
 from proxy.config import build, scalars, schema
 from proxy.config.check_match import check_match
 from proxy.config.check_service import check_service
@@ -67,4 +69,4 @@ def _routes(report: Report) -> None:
         check_match(report, (*path, "match"), route.match)
         if report.whole((*path, "match")):
             canonical = build.match(route.match)
-            matches.take((canonical, frozenset(canonical.methods)), (*path, "match"))
+            matches.take(msgspec.structs.replace(canonical, methods=tuple(sorted(canonical.methods))), (*path, "match"))
