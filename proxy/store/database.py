@@ -47,8 +47,8 @@ class Damaged(Exception):
     """The file is not a database of ours that can be read whole."""
 
 
-def open_database(path: Path) -> tuple[sqlite3.Connection, bool]:
-    """A connection for decisions, and whether the database is new (it was absent or empty). The directory must exist.
+def open_database(path: Path) -> sqlite3.Connection:
+    """A connection for decisions; an absent or empty database gets its schema. The directory must exist.
 
     Raises ``Damaged`` when its content cannot be read, ``OperatorError`` when it may not be or is of a newer headgate.
     """
@@ -73,7 +73,7 @@ def open_database(path: Path) -> tuple[sqlite3.Connection, bool]:
     except BaseException:  # whatever it is, the connection is not handed out
         connection.close()
         raise
-    return connection, version == 0
+    return connection
 
 
 def connect_for_progress(path: Path) -> sqlite3.Connection:

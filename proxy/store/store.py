@@ -115,53 +115,64 @@ class Store:
 
     def _open_or_fall_back(self) -> dict[str, Position]:
         try:
-            new = self._open()
-            positions = {name: position for name, (position, _) in self._read_positions().items()}
+            positions = self._open()
         except database.Damaged as damage:
-            return self._start_anew(f"is damaged ({damage})")
-        if new and self._last_known_path.exists():
-            self.close()
-            return self._start_anew("was missing or empty")
-        return positions
+            return self._start_anew(damage)
+        try:
+            known = last_known.read(self._last_known_path) or {}
+        except (OSError, ValueError) as error:
+            if not positions:
+                self.close()
+                raise self._refused("is empty", f"cannot be read ({error})") from error
+            known = {}  # the database is whole, and the file is about to be written again
+        lost = {name: position for name, position in known.items() if name not in positions}
+        if lost:  # the file was deleted, emptied, or made anew by a start that did not get further
+            self._restore(lost)
+            self.notice = f"{self._path} knew nothing of {', '.join(sorted(lost))}; {self._fell()}"
+        return positions | lost
 
-    def _open(self) -> bool:
-        """Open both connections; whether the database was made just now."""
-        self._decisions, new = database.open_database(self._path)
+    def _open(self) -> dict[str, Position]:
+        """Open both connections; the positions. Raises ``Damaged`` with both closed."""
+        self._decisions = database.open_database(self._path)
         self._progress = database.connect_for_progress(self._path)
-        return new
+        try:
+            return {name: position for name, (position, _) in self._read_positions().items()}
+        except (msgspec.DecodeError, sqlite3.DatabaseError) as error:
+            self.close()
+            raise database.Damaged(f"a position cannot be read: {error}") from error
 
-    def _start_anew(self, what: str) -> dict[str, Position]:
+    def _start_anew(self, damage: database.Damaged) -> dict[str, Position]:
         """A new database that holds every service at its last known stable; the old file is kept under another name."""
         try:
             known = last_known.read(self._last_known_path)
         except (OSError, ValueError) as error:
-            known, why = None, f"cannot be read either ({error})"
-        else:
-            why = "does not exist"
+            raise self._refused(f"is damaged ({damage})", f"cannot be read ({error})") from error
         if known is None:
-            raise OperatorError(
-                f"{self._path} {what} and {self._last_known_path} {why}, so no service's stable version is known; "
-                "restore one of them, or move both away to begin anew with every target stable at once"
-            )
+            raise self._refused(f"is damaged ({damage})", "does not exist")
         aside = database.move_aside(self._path, self._clock.wall())
         self._open()
+        self._restore(known)
+        self.notice = f"{self._path} is damaged ({damage}) and was moved to {aside.name}; {self._fell()}"
+        return known
+
+    def _restore(self, known: dict[str, Position]) -> None:
         with self._transaction(self._decisions) as cursor:
             for position in known.values():
                 cursor.execute(_UPSERT, (position.service, _encode(position), None))
-        self.notice = (
-            f"{self._path} {what}; it was moved to {aside.name} and every service of {self._last_known_path.name} "
-            f"({len(known)}) fell to its last known stable; the history begins anew"
+
+    def _fell(self) -> str:
+        return f"its services stand at their last known stable (from {self._last_known_path.name}), and their history begins anew"
+
+    def _refused(self, database_is: str, known: str) -> OperatorError:
+        return OperatorError(
+            f"{self._path} {database_is} and {self._last_known_path} {known}, so no service's stable version is known; "
+            "restore one of them, or move both away to begin anew with every target stable at once"
         )
-        return known
 
     def _read_positions(self) -> dict[str, tuple[Position, dict[str, Any] | None]]:
         out = {}
-        try:
-            for service, position, tally in self._decisions.execute("SELECT service, position, tally FROM positions"):
-                out[service] = (_POSITION.decode(position), None if tally is None else _TALLY.decode(tally))
-        except (msgspec.DecodeError, sqlite3.DatabaseError) as error:
-            self.close()
-            raise database.Damaged(f"a position cannot be read: {error}") from error
+        for service, position, tally in self._decisions.execute("SELECT service, position, tally FROM positions"):
+            out[service] = (_POSITION.decode(position), None if tally is None else _TALLY.decode(tally))
         return out
 
     # ---- the file of last known stables -----------------------------------------------------------------------------------------
