@@ -2,7 +2,8 @@
 
 The way: ``sources`` (bytes) - ``document`` (one file's tree, places kept) - ``environment`` - ``merge`` (several files, ``--set``) -
 ``shape`` (the tree against ``schema``) - ``check`` (what takes two places) - ``build`` (the frozen model, and back).
-``discovery`` finds the file and ``watch`` notices that it changed. Knows nothing of the running proxy: comparing with what runs is the controller's.
+``discovery`` finds the file and ``watch`` notices that it changed. Knows nothing of the running proxy:
+comparing with what runs is the controller's.
 """
 
 from proxy.config.build import effective
