@@ -83,6 +83,8 @@ class IllegalTransition(OperatorError):
 
 def step(position: Position, event: Event, now: float) -> Outcome:
     """Where ``event`` takes a service, and what must be done about it. ``now`` is Unix time. Raises ``IllegalTransition``."""
+    if isinstance(event, Command) and event.verb not in VERBS:
+        _refuse(position, f"{event.verb!r} is nothing that can be said to a rollout")
     kind = kind_of(event)
     transition = TABLE.get((position.phase, kind))
     if transition is None:

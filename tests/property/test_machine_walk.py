@@ -102,7 +102,7 @@ class Walk(RuleBasedStateMachine):
     def an_operator_says(self, verb: str, to: str, full: bool, plan: RolloutPlan, print_: str) -> None:
         before = self.position
         try:
-            self.move(Command(verb, "ann", to=to, full=full, plan=plan, fingerprint=print_))  # type: ignore[arg-type]
+            self.move(Command(verb, "ann", to=to, full=full, plan=plan, fingerprint=print_))  # type: ignore[arg-type]  # drawn from the verbs
         except IllegalTransition:
             assert before is self.position
         else:
