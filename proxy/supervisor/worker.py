@@ -148,6 +148,11 @@ class Worker:
 
     # ---- counts ---------------------------------------------------------------------------------------------------------------
 
+    def _unschedule(self) -> None:
+        for handle in (self._timer, self._urgent):
+            if handle is not None:
+                handle.cancel()
+
     def _schedule(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -184,8 +189,7 @@ class Worker:
             self.ended.set()
 
     def _lost(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        self._unschedule()
         if self._leaving:
             if self._drained:
                 self.ended.set()  # else the drain goes on, and sets it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import asynccontextmanager
@@ -77,9 +78,7 @@ class StoreInMemory:
         kept = self.revisions.setdefault(position.service, [])
         for record in records:
             self.journal.append(f"decide {record.kind}")
-            kept.append(
-                Revision(position.service, len(kept) + 1, now, record.kind, record.reason, record.figures, record.by, position)
-            )
+            kept.append(Revision(position.service, len(kept) + 1, now, record.kind, record.reason, record.figures, record.by, position))
         self.positions[position.service] = (position, tally_json)
         return [revision.revision for revision in kept[len(kept) - len(records) :]]
 
@@ -149,7 +148,8 @@ class Bench:
         self.store = StoreInMemory(self.journal)
         self.store.positions = dict(kept or {})
         self.failures: list[BaseException] = []
-        self.tasks = TaskGroup(lambda name, error: self.failures.append(error))
+        self.failed = asyncio.Event()
+        self.tasks = TaskGroup(self._task_failed)
         self.control = Control(
             first,
             load=self._load,
@@ -160,6 +160,10 @@ class Bench:
             tasks=self.tasks,
         )
         self.sequences: dict[int, int] = {}
+
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        self.failures.append(error)
+        self.failed.set()
 
     def _load(self) -> Intent:
         if isinstance(self.file, OperatorError):

@@ -9,7 +9,7 @@ from proxy import limits
 from proxy.control.publisher import Publisher, build, weights_of
 from proxy.errors import PlanRefused
 from proxy.model.position import Phase, Position
-from tests.kit.control_bench import PretendedWorkers, intent, service, version
+from tests.kit.control_bench import PretendedWorkers, intent, service
 
 TRYING = Position("shop", stable="v1", phase=Phase.PROGRESSING, candidate="v2", target="v2", rollout=3, weight_bp=500)
 

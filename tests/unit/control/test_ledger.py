@@ -1,0 +1,82 @@
+"""The store in its own thread: one order, progress that never piles up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from proxy.control.ledger import Ledger
+from proxy.errors import OperatorError
+from proxy.model.position import Position, Record
+from tests.kit.control_bench import InlineExecutor, StoreInMemory
+
+pytestmark = pytest.mark.asyncio
+HERE = Position("shop", stable="v1")
+
+
+async def test_what_is_decided_is_in_the_store_when_it_returns() -> None:
+    store = StoreInMemory([])
+    ledger = Ledger(store, InlineExecutor())
+    numbers = await ledger.decide(HERE, [Record("first", "why")], 1.0, {"rollout": 0})
+
+    assert ([1], {"shop": (HERE, {"rollout": 0})}) == (numbers, await ledger.load())
+
+
+async def test_every_call_is_made_in_the_thread_that_opened_the_store() -> None:
+    threads: set[int] = set()
+
+    class Noting(StoreInMemory):
+        def __init__(self) -> None:
+            super().__init__([])
+            threads.add(threading.get_ident())
+
+        def load(self):  # type: ignore[no-untyped-def]  # as in the base
+            threads.add(threading.get_ident())
+            return super().load()
+
+    ledger = await Ledger.opened(Noting)
+    await ledger.load()
+    await ledger.close()
+
+    assert (1, False) == (len(threads), threading.get_ident() in threads)
+
+
+async def test_progress_is_not_written_while_the_one_before_still_is() -> None:
+    gate = threading.Event()
+
+    class Slow(StoreInMemory):
+        def progress(self, position: Position, tally_json: object) -> None:
+            gate.wait()
+
+    ledger = await Ledger.opened(lambda: Slow([]))
+    first, second = ledger.progress(HERE, None), ledger.progress(HERE, None)
+    gate.set()
+    await ledger.close()
+
+    assert (True, False) == (first, second)
+
+
+async def test_progress_that_fails_is_remembered_until_one_succeeds() -> None:
+    store = StoreInMemory([])
+    ledger = Ledger(store, InlineExecutor())
+    store.broken = "disk full"
+    ledger.progress(HERE, None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    failed = ledger.progress_failed
+    store.broken = ""
+    ledger.progress(HERE, None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert ("disk full", "") == (failed, ledger.progress_failed)
+
+
+async def test_a_store_that_cannot_be_opened_says_so() -> None:
+    def refuse() -> StoreInMemory:
+        raise OperatorError("state.path: no such disk")
+
+    with pytest.raises(OperatorError, match="no such disk"):
+        await Ledger.opened(refuse)

@@ -1,0 +1,350 @@
+"""A worker's life with a pretended data plane: orders in order, counts up, and what it does when nobody commands it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from proxy import limits
+from proxy.errors import PlanRefused
+from proxy.model.plan import RoutePlan
+from proxy.supervisor import channel as ch
+from proxy.supervisor.lock import Claim
+from proxy.supervisor.worker import Place, Worker, place_of
+from proxy.tasks import TaskGroup
+from proxy.telemetry.snapshot import Snapshot
+
+pytestmark = pytest.mark.asyncio
+
+
+class Transport:
+    """The supervisor's end: what the worker sent, decoded. ``owed`` is what it has not taken yet."""
+
+    def __init__(self) -> None:
+        self.decoder = ch.Decoder(ch.Up)
+        self.sent: list[object] = []
+        self.owed = 0
+        self.closing = False
+        self.channel: ch.Channel | None = None
+
+    def write(self, data: bytes) -> None:
+        self.sent += self.decoder.feed(data)
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def get_write_buffer_size(self) -> int:
+        return self.owed
+
+    def close(self) -> None:
+        if not self.closing:
+            self.closing = True
+            assert self.channel is not None
+            self.channel.connection_lost(None)
+
+
+class Socket:
+    """A bound socket, as far as a worker looks at it."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+
+    def listen(self, backlog: int) -> None:
+        self.journal.append("listen")
+
+
+class PretendedPlane:
+    """Writes what it is told into a journal."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+        self.refuses = ""
+        self.sequence = 0
+        self.drained = asyncio.Event()
+        self.drained.set()
+
+    def prepare(self, plan: RoutePlan) -> None:
+        if self.refuses:
+            raise PlanRefused(self.refuses)
+        self.journal.append(f"prepare {plan.generation}")
+
+    def commit(self, generation: int) -> None:
+        self.journal.append(f"commit {generation}")
+
+    def abandon(self, generation: int) -> None:
+        self.journal.append(f"abandon {generation}")
+
+    async def listen(self, name: str, sock: Any) -> None:
+        self.journal.append(f"accept {name}")
+
+    def snapshot(self) -> Snapshot:
+        self.sequence += 1
+        return Snapshot(worker=0, sequence=self.sequence, generation=1, at_s=0.0)
+
+    async def drain(self, timeout_s: float) -> int:
+        self.journal.append(f"drain {timeout_s:g}")
+        await self.drained.wait()
+        return 3
+
+    def reopen_logs(self) -> None:
+        self.journal.append("reopen")
+
+    def close(self) -> None:
+        self.journal.append("close")
+
+
+class Life:
+    """A worker, its plane, and its supervisor's end of the channel."""
+
+    def __init__(self, lock: Path) -> None:
+        self.journal: list[str] = []
+        self.plane = PretendedPlane(self.journal)
+        self.transport = Transport()
+        self.failures: list[BaseException] = []
+        self.tasks = TaskGroup(lambda name, error: self.failures.append(error))
+        self.signals: dict[int, Any] = {}
+        self.lock = lock
+        loop: Any = asyncio.get_running_loop()
+        sock: Any = Socket(self.journal)
+        place = Place(0, (("web", sock),), lock, "mine", 2.5)
+        self.worker = Worker(place, self.plane, Signals(loop, self.signals), self.tasks, lambda: self.journal.append("settle"))
+        self.transport.channel = self.worker.channel
+        self.worker.channel.connection_made(self.transport)  # type: ignore[arg-type]  # as much of a transport as is used
+        self.worker.begin()
+
+    async def order(self, *orders: ch.Down) -> list[object]:
+        """Orders arrive; what the worker has said since the last call."""
+        for order in orders:
+            self.worker.channel.data_received(ch.frame(order))
+        for _ in range(10 * (len(orders) + 1)):
+            await asyncio.sleep(0)
+        sent, self.transport.sent = self.transport.sent, []
+        return sent
+
+    async def serving(self) -> None:
+        """It has taken its first plan."""
+        await self.order(prepare(1), ch.Commit(1))
+        self.journal.clear()
+
+
+class Signals:
+    """The loop, with signal handlers kept instead of installed."""
+
+    def __init__(self, loop: Any, handlers: dict[int, Any]) -> None:
+        self._loop = loop
+        self._handlers = handlers
+
+    def add_signal_handler(self, number: int, handler: Any) -> None:
+        self._handlers[number] = handler
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+
+def prepare(generation: int, interval_s: float = 60.0) -> ch.Prepare:
+    return ch.Prepare(RoutePlan(generation, "d", (), (), (), snapshot_interval_s=interval_s))
+
+
+@asynccontextmanager
+async def life(tmp_path: Path) -> AsyncIterator[Life]:
+    made = Life(tmp_path / "state.lock")
+    try:
+        yield made
+    finally:
+        made.worker._unschedule()
+        await made.tasks.close()
+
+
+async def test_it_says_hello_first(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        assert [ch.Hello] == [type(message) for message in await it.order()]
+
+
+async def test_it_listens_after_the_first_commit_and_says_committed_when_it_accepts(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.order(prepare(1))
+        before = list(it.journal)
+        said = await it.order(ch.Commit(1))
+
+        assert (["prepare 1"], [ch.Committed(1)]) == (before, said)
+        assert ["prepare 1", "commit 1", "listen", "accept web", "settle"] == it.journal
+
+
+async def test_it_listens_once(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        await it.order(prepare(2), ch.Commit(2))
+
+        assert ["prepare 2", "commit 2"] == it.journal
+
+
+async def test_a_plan_it_cannot_compile_is_refused_with_the_reason(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        it.plane.refuses = "route 3: bad regex"
+
+        assert [ch.Refused(2, "route 3: bad regex")] == await it.order(prepare(2))
+
+
+async def test_abandoning_and_reopening_reach_the_data_plane(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        await it.order(prepare(2), ch.Abandon(2), ch.ReopenLogs())
+
+        assert ["prepare 2", "abandon 2", "reopen"] == it.journal
+
+
+async def test_a_collect_is_answered_with_its_number(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        said = await it.order(ch.Collect(7))
+
+        assert [7] == [message.answering for message in said if isinstance(message, ch.Report)]
+
+
+async def test_a_collect_before_the_first_plan_is_left_unanswered(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.order()
+
+        assert [] == await it.order(ch.Collect(7))
+
+
+async def test_failures_of_a_candidate_are_one_urgent_report(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        for _ in range(50):
+            it.worker.urgent()
+        handle = it.worker._urgent
+        assert handle is not None
+        due_s = handle.when() - asyncio.get_running_loop().time()
+        it.worker._send_urgent()
+
+        assert (True, 1) == (due_s <= 0.02, len(await it.order()))
+
+
+async def test_urgent_reports_keep_their_distance(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        it.worker._send_urgent()
+        sent_at = it.worker._urgent_at
+        it.worker.urgent()
+        handle = it.worker._urgent
+        assert handle is not None
+
+        assert handle.when() >= sent_at + limits.URGENT_SNAPSHOT_GAP_S
+
+
+async def test_a_supervisor_that_does_not_read_gets_no_more_counts_until_it_does(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        it.transport.owed = limits.CHANNEL_BACKLOG_BYTES_MAX
+        it.worker._tick()
+        it.worker._send_urgent()
+
+        assert (0, []) == (it.plane.sequence, await it.order())
+
+
+async def test_the_reporting_interval_is_the_plans(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.order(prepare(1, interval_s=60.0), ch.Commit(1))
+        slow = timer(it)
+        await it.order(prepare(2, interval_s=0.5), ch.Commit(2))
+
+        assert (True, True) == (59 < slow <= 60, timer(it) <= 0.5)
+
+
+async def test_drained_comes_after_the_last_counts_and_ends_it(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        said = await it.order(ch.Drain(1.5))
+
+        assert ([ch.Report, ch.Drained], ["drain 1.5"]) == ([type(message) for message in said], it.journal)
+        assert (3, True) == (said[-1].cut, it.worker.ended.is_set())  # type: ignore[attr-defined]  # it is Drained
+
+
+async def test_a_worker_without_supervisor_goes_on_serving(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        it.transport.close()
+        await it.order()
+
+        assert ([], False) == (it.journal, it.worker.ended.is_set())
+
+
+async def test_a_worker_that_serves_nothing_yet_ends_with_its_supervisor(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        it.transport.close()
+
+        assert it.worker.ended.is_set()
+
+
+@pytest.mark.parametrize(
+    ("claim", "leaves"),
+    [
+        (Claim(pid=1, instance="other", serving=True), True),
+        (Claim(pid=1, instance="other", serving=False), False),
+        (Claim(pid=1, instance="mine", serving=True), False),
+    ],
+)
+async def test_an_orphan_leaves_when_another_supervisor_serves(tmp_path: Path, claim: Claim, leaves: bool) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        it.lock.write_bytes(msgspec.json.encode(claim))
+        it.transport.close()
+        await it.order()
+
+        assert (leaves, ["drain 2.5"] if leaves else []) == (it.worker.ended.is_set(), it.journal)
+
+
+async def test_an_orphan_told_to_terminate_drains_and_ends(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        before = dict(it.signals)
+        it.transport.close()
+        it.signals[signal.SIGTERM]()
+        await it.order()
+
+        assert ({}, ["drain 2.5"], True) == (before, it.journal, it.worker.ended.is_set())
+
+
+async def test_a_channel_that_breaks_during_a_drain_does_not_cut_it_short(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        await it.serving()
+        it.plane.drained.clear()
+        await it.order(ch.Drain(5.0))
+        it.transport.close()
+        await it.order()
+        during = it.worker.ended.is_set()
+        it.plane.drained.set()
+        await it.order()
+
+        assert (False, True) == (during, it.worker.ended.is_set())
+
+
+def timer(it: Life) -> float:
+    handle = it.worker._timer
+    assert handle is not None
+    return handle.when() - asyncio.get_running_loop().time()
+
+
+async def test_a_place_is_read_from_the_command_line() -> None:
+    ours, theirs = socket.socketpair()
+    third = socket.socket()
+    arguments = [f"--channel={theirs.fileno()}", "--slot=2", "--lock=/x/s.lock", "--instance=abc", "--drain-timeout=1.5"]
+    place, channel = place_of([*arguments, f"--listener=web=1={third.fileno()}"])
+    read = (place.slot, place.instance, place.drain_timeout_s, [(n, s.fileno()) for n, s in place.listeners], channel.fileno())
+
+    assert (2, "abc", 1.5, [("web=1", third.fileno())], theirs.fileno()) == read
+    for name_and_socket in place.listeners:
+        name_and_socket[1].detach()
+    channel.detach()
+    for sock in (ours, theirs, third):
+        sock.close()
