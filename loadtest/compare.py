@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from loadtest import answers, client, cpu, origin
 from loadtest.contenders.site import Contender, Site, program
 from loadtest.faults import RigError
-from loadtest.processes import Child, Children, Placement, await_ready, free_port
+from loadtest.processes import Child, Children, Placement, await_ready, end, free_port
 from loadtest.scenarios import Scenario
 
 WARM_S = 1  # wrk counts in whole seconds; caches, pools and branch predictors fill in far less
+
+NOISY = 0.05  # of the proxy's core: from here on an absolute figure is not to be quoted
+ATTEMPTS = 3  # at one turn; neighbours come and go within seconds
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,11 @@ class Turn:
     memory_mib: float
     foreign: float  # share of the proxy's core that others were busy on
     stolen: float  # share of it that the hypervisor took
+
+    @property
+    def noise(self) -> float:
+        """Share of the proxy's core that it did not have."""
+        return self.foreign + self.stolen
 
 
 @dataclass(frozen=True)
@@ -54,57 +62,76 @@ def order(names: Sequence[str], number: int) -> list[str]:
     return turned[::-1] if number % 2 else turned
 
 
+def quietest(take: Callable[[], Turn]) -> Turn:
+    """The first turn that others hardly disturbed; if none was of ATTEMPTS, the one they disturbed least."""
+    taken = [take()]
+    while taken[-1].noise > NOISY and len(taken) < ATTEMPTS:
+        taken.append(take())
+    return min(taken, key=lambda turn: turn.noise)
+
+
 class Rig:
-    """The origin and the contenders, running until the ``with`` is left."""
+    """The origin, running until the ``with`` is left, and the contenders, one at a time beside it."""
 
     def __init__(self, contenders: Sequence[Contender], pin: bool, say: Callable[[str], None]) -> None:
-        self._wanted = contenders
-        self.placement = Placement.of_this_machine(pin)
+        self._contenders = {contender.name: contender for contender in contenders}
+        self._place = Placement.of_this_machine(pin)
         self._say = say
-        self._stack = ExitStack()
-        self.running: dict[str, tuple[Contender, Child, int]] = {}
-        self.wrk = program("wrk")
+        self._wrk = program("wrk")
+        self._started = 0
 
     def __enter__(self) -> Rig:
+        nginx = program("nginx")
+        if not nginx or not self._wrk:
+            raise RigError("the origin is nginx and the client is wrk: install both (Debian: apt-get install nginx-light wrk)")
         with ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headgate-loadtest-")))
-            folder.chmod(0o755)  # nginx's worker, another user when started as the superuser, reads files here
-            self.folder = folder
-            children = stack.enter_context(Children(folder))
-            self._start(children)
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="headgate-loadtest-")))
+            self._folder.chmod(0o755)  # nginx's worker, another user when started as the superuser, reads files here
+            self._children = stack.enter_context(Children(self._folder))
+            self._origin = origin.start(self._children, nginx, self._folder, self._place.others)
             self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def _start(self, children: Children) -> None:
-        nginx = program("nginx")
-        if not nginx or not self.wrk:
-            raise RigError("the origin is nginx and the client is wrk: install both (Debian: apt-get install nginx-light wrk)")
-        site = origin.start(children, nginx, self.folder, self.placement.others)
-        for contender in self._wanted:
-            own = self.folder / contender.name
-            own.mkdir()
-            port = free_port()
-            launch = contender.launch(Site(own, port, free_port(), site.ports))
-            child = children.start(contender.name, launch.argv, core=self.placement.proxy, cwd=own)
+    @contextmanager
+    def _serving(self, contender: Contender) -> Iterator[tuple[Child, int]]:
+        """A new process of the contender that is ready, and its port; ended afterwards."""
+        self._started += 1
+        name = f"{contender.name}-{self._started}"
+        folder = self._folder / name
+        folder.mkdir()
+        port = free_port()
+        launch = contender.launch(Site(folder, port, free_port(), self._origin.ports))
+        child = self._children.start(name, launch.argv, core=self._place.proxy, cwd=folder)
+        try:
             await_ready(child, *launch.ready)
-            self.running[contender.name] = (contender, child, port)
+            yield child, port
+            if child.process.poll() is not None:
+                raise RigError(f"{contender.name} ended while it was used:\n{child.last_words()}")
+        finally:
+            end(child.process)
 
     def check(self, scenarios: list[Scenario]) -> None:
         """Every contender answers every scenario rightly, or RigError."""
-        for contender, _, port in self.running.values():
-            answers.check(contender, port, scenarios)
+        for contender in self._contenders.values():
+            with self._serving(contender) as (_, port):
+                answers.check(contender, port, scenarios)
             self._say(f"  {contender.name}: answers are right")
 
     def measure(self, scenario: Scenario, options: Options) -> Result:
-        """Rounds of turns; no contender is always first, or always after the same one."""
-        result = Result(scenario, {name: [] for name in self.running})
-        names = list(self.running)
+        """Rounds of turns; no contender is always first, or always after the same one.
+
+        Each turn is of a new process: where a process's memory happens to lie, and how its hashes fall, moves a figure by several
+        percent for as long as it lives, and belongs into the spread.
+        """
+        names = list(self._contenders)
+        result = Result(scenario, {name: [] for name in names})
         for number in range(options.rounds):
             for name in order(names, number):
-                turn = self._turn(name, scenario, options.seconds)
+                with self._serving(self._contenders[name]) as (child, port):
+                    turn = quietest(lambda: self._turn(child, port, scenario, options.seconds))
                 result.turns[name].append(turn)
                 self._say(
                     f"  round {number + 1}/{options.rounds} {name:<13} {turn.cpu_us:7.1f} us/request "
@@ -112,16 +139,13 @@ class Rig:
                 )
         return result
 
-    def _turn(self, name: str, scenario: Scenario, seconds: int) -> Turn:
-        _, child, port = self.running[name]
-        place = self.placement
-        client.run(self.wrk, scenario, port, WARM_S, core=place.client, folder=self.folder)
+    def _turn(self, child: Child, port: int, scenario: Scenario, seconds: int) -> Turn:
+        place = self._place
+        client.run(self._wrk, scenario, port, WARM_S, core=place.client, folder=self._folder)
         core_before, used_before = cpu.CoreTime.read(place.proxy), cpu.cpu_ns(child.pid)
-        seen = client.run(self.wrk, scenario, port, seconds, core=place.client, folder=self.folder)
+        seen = client.run(self._wrk, scenario, port, seconds, core=place.client, folder=self._folder)
         used_ns = cpu.cpu_ns(child.pid) - used_before
         core = cpu.CoreTime.read(place.proxy)
-        if child.process.poll() is not None:
-            raise RigError(f"{name} ended while it was measured:\n{child.last_words()}")
         wall_ns = seen.duration_s * 1e9
         # Unpinned there is no core of its own, and what others did on it means nothing.
         foreign = 0.0 if place.proxy is None else (core.busy_ns - core_before.busy_ns - used_ns) / wall_ns

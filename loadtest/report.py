@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from loadtest.compare import Result, Turn
+from loadtest.compare import NOISY, Result, Turn
 
 SUBJECT = "headgate"
-NOISY = 0.05
-"""Share of the proxy's core, in the median, that others may use before the absolute figures are not to be quoted."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +53,9 @@ def table(result: Result) -> str:
 def noise(result: Result) -> str:
     """A warning when the machine was not quiet; empty otherwise."""
     turns = [turn for each in result.turns.values() for turn in each]
-    foreign, stolen = median(t.foreign for t in turns), median(t.stolen for t in turns)
-    if foreign + stolen <= NOISY:
+    if median(turn.noise for turn in turns) <= NOISY:
         return ""
+    foreign, stolen = median(t.foreign for t in turns), median(t.stolen for t in turns)
     return (
         f"noisy: others used {foreign:.0%} of the proxies' core and the hypervisor took {stolen:.0%}; "
         "ratios may still be read, absolute figures may not"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from loadtest import budgets, report
-from loadtest.compare import Result, Turn, order
+from loadtest.compare import Result, Turn, order, quietest
 from loadtest.faults import RigError
 from loadtest.scenarios import SCENARIOS
 
@@ -40,6 +40,18 @@ def test_a_busy_core_is_reported() -> None:
 
 def test_a_quiet_core_is_not_reported() -> None:
     assert "" == report.noise(result(headgate=[10.0]))
+
+
+def test_a_disturbed_turn_is_taken_again() -> None:
+    turns = iter([turn(20.0, foreign=0.3), turn(10.0)])
+
+    assert turn(10.0) == quietest(lambda: next(turns))
+
+
+def test_the_least_disturbed_turn_counts_when_all_are() -> None:
+    turns = iter([turn(20.0, foreign=0.3), turn(15.0, foreign=0.1), turn(25.0, foreign=0.5)])
+
+    assert turn(15.0, foreign=0.1) == quietest(lambda: next(turns))
 
 
 def test_no_contender_always_follows_the_same_one() -> None:
