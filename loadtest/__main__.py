@@ -10,15 +10,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtest import budgets, machine, report
+from loadtest import budgets, hotspots, machine, report
 from loadtest.compare import Options, Result, Rig
 from loadtest.contenders import CONTENDERS
 from loadtest.contenders.site import Contender
 from loadtest.faults import RigError
-from loadtest.scenarios import SCENARIOS
+from loadtest.scenarios import SCENARIOS, Scenario
 
+VERBS = {
+    "compare": "measure, in turns",
+    "check": "only see that every contender answers rightly",
+    "profile": "where the data plane's time goes, by function",
+}
 RESULTS = Path(__file__).with_name("results")
 ROUNDS_MAX, SECONDS_MAX = 50, 60
+PROFILE_S = 3
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments().parse_args(argv)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        return compare(options) if options.command == "compare" else check(options)
+        return {"compare": compare, "check": check, "profile": profile}[options.command](options)
     except RigError as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 1
@@ -42,7 +48,7 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m loadtest", description="What a request costs, beside other proxies.")
     verbs = parser.add_subparsers(dest="command", required=True)
-    for verb, does in (("compare", "measure, in turns"), ("check", "only see that every contender answers rightly")):
+    for verb, does in VERBS.items():
         sub = verbs.add_parser(verb, help=does)
         sub.add_argument("--scenario", action="append", choices=[*SCENARIOS, "all"], help="repeat for several; default small-get")
         sub.add_argument("--only", default="", metavar="A,B", help=f"some of {','.join(CONTENDERS)}")
@@ -88,11 +94,23 @@ def check(options: argparse.Namespace) -> int:
     return 0
 
 
+def profile(options: argparse.Namespace) -> int:
+    """Profile the data plane under each scenario."""
+    for scenario in asked(options):
+        print(f"\n{scenario.name}\n{hotspots.table(scenario, PROFILE_S, not options.no_pin)}")
+    return 0
+
+
+def asked(options: argparse.Namespace) -> list[Scenario]:
+    """The scenarios of the command line."""
+    names = options.scenario or ["small-get"]
+    return [each for each in SCENARIOS.values() if each.name in names or "all" in names]
+
+
 def compare(options: argparse.Namespace) -> int:
     """Measure each scenario; print, keep, hold against the budgets."""
     contenders = chosen(options.only)
-    wanted = options.scenario or ["small-get"]
-    scenarios = [s for s in SCENARIOS.values() if s.name in wanted or "all" in wanted]
+    scenarios = asked(options)
     how = Options(options.rounds, options.seconds, not options.no_pin)
     limits = budgets.parse(budgets.FILE.read_text())
     about = machine.about(contenders)

@@ -120,6 +120,11 @@ class Rig:
                 answers.check(contender, port, scenarios)
             self._say(f"  {contender.name}: answers are right")
 
+    def load(self, contender: Contender, scenario: Scenario, seconds: int) -> client.Reading:
+        """Keep one contender busy once, for whoever watches it from inside."""
+        with self._serving(contender) as (_, port):
+            return client.run(self._wrk, scenario, port, seconds, core=self._place.client, folder=self._folder)
+
     def measure(self, scenario: Scenario, options: Options) -> Result:
         """Rounds of turns; no contender is always first, or always after the same one.
 
