@@ -109,9 +109,9 @@ class Crowd:
                 began = now()
                 self._in_flight += 1
                 try:
-                    if link is None:
-                        link = await _Link.open(self._port)
-                    status, version, header = await asyncio.wait_for(link.ask(user), ANSWER_TIMEOUT_S)
+                    async with asyncio.timeout(ANSWER_TIMEOUT_S):  # wait_for of 3.11 may lose a cancellation
+                        link = link or await _Link.open(self._port)
+                        status, version, header = await link.ask(user)
                 except (OSError, EOFError, ValueError, TimeoutError, asyncio.LimitOverrunError):
                     if link is not None:
                         link.close()
@@ -140,7 +140,7 @@ class _Link:
 
     @classmethod
     async def open(cls, port: int) -> _Link:
-        return cls(*await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), ANSWER_TIMEOUT_S))
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     async def ask(self, user: int) -> tuple[int, str, str]:
         """Status, version by the body, version by the header. ValueError: not an answer we understand."""
