@@ -12,7 +12,7 @@ from proxy import limits
 from proxy.errors import HeadgateError
 from proxy.wire.headers import UNNOMINATABLE, BadLine, split_line
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,%d})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?" % limits.CHUNK_SIZE_DIGITS_MAX)
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,%d})(?:;[\t\x20-\x7e\x80-\xff]*)?" % limits.CHUNK_SIZE_DIGITS_MAX)
 _LINE_MAX = limits.CHUNK_SIZE_DIGITS_MAX + limits.CHUNK_EXTENSION_BYTES_MAX
 _FORBIDDEN_TRAILERS = UNNOMINATABLE | frozenset(b"te trailer connection upgrade content-range www-authenticate".split())
 

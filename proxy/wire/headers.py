@@ -201,11 +201,9 @@ class LineTable(dict[bytes, "Field | None"]):
         name, kind, repeated = known
         if raw_value.translate(None, _VALUE_CONTROLS) != raw_value:
             raise BadLine("control character in a header value")
-        if not gate.line_passes(line, framing=kind != Kind.PLAIN):
+        entry = classify(kind, line, name, raw_value.strip(b" \t")) if kind != Kind.PLAIN else None
+        if not gate.line_passes(line, framing=entry is not None):
             raise BadLine("malformed header line")
-        entry: Field | None = None
-        if kind != Kind.PLAIN:
-            entry = classify(kind, line, name, raw_value.strip(b" \t"))
         if repeated and len(line) <= limits.LINE_TABLE_LINE_BYTES_MAX:
             if len(self) >= limits.LINE_TABLE_ENTRIES_MAX:
                 self.clear()

@@ -155,7 +155,7 @@ def parse(head: bytes, starts: Starts, table: LineTable) -> Request:
 def _read_fields(request: Request, special: list[Field]) -> None:
     """Apply the fields that matter, in order, and take out of ``head`` those that are ours to make anew."""
     head = request.head
-    chunked = counted = False
+    chunked = counted = closing = False
     expectation = nominated = None
     for field in special:
         kind = field.kind
@@ -169,9 +169,10 @@ def _read_fields(request: Request, special: list[Field]) -> None:
         if kind == Kind.CONNECTION:
             names = field.names
             if b"close" in names:
+                closing = True
                 request.keep_alive = False
             elif b"keep-alive" in names:
-                request.keep_alive = True
+                request.keep_alive = not closing  # RFC 9112 section 9.3: `close` wins, wherever it stands
             if not names <= _CONNECTION_WORDS:
                 nominated = names if nominated is None else nominated | names
         elif kind == Kind.CONTENT_LENGTH:
@@ -179,12 +180,14 @@ def _read_fields(request: Request, special: list[Field]) -> None:
                 raise BadLine("Content-Length is given twice")
             counted = True
             request.length = field.number
+            if not field.number:  # said, not implied: an origin may insist on it where the method wants a body (411)
+                head = head[:-2] + b"Content-Length: 0\r\n\r\n"
         elif kind == Kind.TRANSFER_ENCODING:
             if chunked:
                 raise BadLine("Transfer-Encoding is given twice")
             chunked = True
         elif kind == Kind.EXPECT:
-            expectation = field.value
+            expectation = field.value if expectation is None else expectation + b", " + field.value
         elif kind == Kind.TE:
             request.te_trailers = b"trailers" in field.names
         else:

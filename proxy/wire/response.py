@@ -71,13 +71,15 @@ def parse(head: bytes, table: LineTable, statuses: Statuses, *, head_request: bo
     elif status == 205:
         if response.length > 0:
             raise UpstreamError("protocol", "205 with a body")
+        if response.length < 0:  # RFC 9110 section 15.3.6: without a length its end would be the connection's
+            response.head = response.head[:-2] + b"Content-Length: 0\r\n\r\n"
         response.length = 0
     return response
 
 
 def _read_fields(response: Response, minor: int, special: list[Field], lines: list[bytes]) -> None:
     """Framing and connection fields, in order. A length line in canonical form stays in place: it is what we would write."""
-    chunked = counted = False
+    chunked = counted = closing = False
     nominated = None
     keep_alive = bool(minor)
     for field in special:
@@ -91,16 +93,17 @@ def _read_fields(response: Response, minor: int, special: list[Field], lines: li
             response.length = field.number
             if response.status == 204 or response.status < 200:
                 response.head = field.taken_out(response.head)
-            elif field.value[:1] == b"0" and field.number:
+            elif field.value[:1] == b"0" and len(field.value) > 1:
                 response.head = field.replaced(response.head, b"Content-Length: %d" % field.number)
         else:
             response.head = field.taken_out(response.head)
             if kind == Kind.CONNECTION:
                 names = field.names
                 if b"close" in names:
+                    closing = True
                     keep_alive = False
                 elif b"keep-alive" in names:
-                    keep_alive = True
+                    keep_alive = not closing  # RFC 9112 section 9.3: `close` wins, wherever it stands
                 if not names <= _CONNECTION_WORDS:
                     nominated = names if nominated is None else nominated | names
             elif kind == Kind.TRANSFER_ENCODING:

@@ -28,6 +28,8 @@ def split_absolute(target: bytes) -> tuple[bytes, bytes]:
         raise DownstreamError(400, "request target is neither a path nor an http URL")
     cut = min((i for i in (rest.find(b"/"), rest.find(b"?")) if i >= 0), default=len(rest))
     authority, tail = rest[:cut], rest[cut:]
+    if not authority:  # RFC 9110 section 4.2.1; servers differ on whom such a target names
+        raise DownstreamError(400, "request target has no authority")
     return authority, tail if tail.startswith(b"/") else b"/" + tail
 
 

@@ -1,0 +1,323 @@
+"""The client's connection: limits, time-outs, order, back-pressure, and how it ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from proxy import limits
+from tests.kit.conversation import Conversation, settle
+from tests.kit.strict_reader import read_requests
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok"
+
+pytestmark = pytest.mark.asyncio
+
+
+def status(heard: bytes) -> int:
+    return int(heard.split(b" ", 2)[1])
+
+
+async def refused(data: bytes) -> int:
+    talk = Conversation()
+    await talk.client.says(data)
+    heard = talk.client.heard()
+    assert talk.client.closed
+    assert b"" == talk.origin_heard()
+    await talk.end()
+    return status(heard)
+
+
+async def test_a_target_over_its_limit_is_414() -> None:
+    """Rule 12."""
+    assert await refused(b"GET /" + b"a" * limits.TARGET_BYTES_MAX + b" HTTP/1.1\r\nHost: a\r\n\r\n") == 414
+
+
+async def test_an_endless_target_is_414_before_its_end() -> None:
+    """Rule 12."""
+    assert await refused(b"GET /" + b"a" * (limits.TARGET_BYTES_MAX + 100)) == 414
+
+
+async def test_a_head_over_its_limit_is_431() -> None:
+    """Rule 12."""
+    assert await refused(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * limits.HEAD_BYTES_MAX + b"\r\n\r\n") == 431
+
+
+async def test_an_endless_head_is_431_before_its_end() -> None:
+    """Rule 12."""
+    assert await refused(b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"a" * limits.HEAD_BYTES_MAX) == 431
+
+
+async def test_too_many_fields_are_431() -> None:
+    """Rule 12."""
+    assert await refused(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * limits.HEADER_FIELDS_MAX + b"\r\n") == 431
+
+
+async def test_as_many_fields_as_allowed_pass() -> None:
+    """Rule 12."""
+    talk = Conversation()
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * (limits.HEADER_FIELDS_MAX - 1) + b"\r\n")
+
+    assert 1 == len(read_requests(talk.origin_heard()))
+    await talk.end()
+
+
+async def test_half_a_head_is_408_when_its_time_is_up() -> None:
+    """Rule 12; a byte now and then does not prolong it."""
+    talk = Conversation()
+    await talk.client.says(b"GET / HTT")
+    await talk.pass_time(limits.HEAD_TIMEOUT_S - 1)
+    await talk.client.says(b"P")
+    assert b"" == talk.client.heard()
+    await talk.pass_time(2)
+
+    assert 408 == status(talk.client.heard())
+    assert talk.client.closed
+    await talk.end()
+
+
+async def test_a_connection_that_says_nothing_is_closed_without_a_word() -> None:
+    talk = Conversation()
+    await talk.pass_time(limits.HEAD_TIMEOUT_S + 1)
+
+    assert talk.client.closed
+    assert b"" == talk.client.heard()
+    await talk.end()
+
+
+async def test_an_idle_keep_alive_connection_is_closed_in_time() -> None:
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+    talk.client.heard()
+    await talk.pass_time(limits.IDLE_TIMEOUT_S - 2)
+    assert not talk.client.closed
+    await talk.pass_time(4)
+
+    assert talk.client.closed
+    assert b"" == talk.client.heard()
+    await talk.end()
+
+
+async def test_a_body_that_stalls_is_408_and_nobodys_failure() -> None:
+    """Rule 41."""
+    talk = Conversation()
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+    await talk.pass_time(61)
+    counts = talk.counts()["v1"]
+
+    assert 408 == status(talk.client.heard())
+    assert ({408: 1}, {}, 0) == (counts.requests, counts.failures, counts.draws)
+    assert talk.origin().closing
+    await talk.end()
+
+
+async def test_answers_come_in_the_order_of_pipelined_requests() -> None:
+    """Rule 30: the second request is not even sent before the first answer is out."""
+    talk = Conversation()
+    await talk.client.says(GET.replace(b"/ ", b"/1 ") + GET.replace(b"/ ", b"/2 "))
+    first = read_requests(talk.origin_heard())
+    await talk.origin_says(OK)
+    second = read_requests(talk.origin_heard())
+
+    assert ["GET /1 HTTP/1.1"] == [m.first for m in first]
+    assert ["GET /2 HTTP/1.1"] == [m.first for m in second]
+    await talk.end()
+
+
+async def test_nothing_is_read_while_pipelined_bytes_wait() -> None:
+    """Rule 30: bounded."""
+    talk = Conversation()
+    await talk.client.says(GET + b"GET /2")
+    assert not talk.client.transport.reading
+    await talk.origin_says(OK)
+
+    assert talk.client.transport.reading
+    await talk.end()
+
+
+async def test_a_thousand_pipelined_requests_without_a_route_do_not_grow_the_stack() -> None:
+    talk = Conversation()
+    lost = b"GET / HTTP/1.1\r\nHost: a\r\nVia: 1.1 " + talk.plane.pseudonym + b"\r\n\r\n"
+    await talk.client.says(lost * 1000)
+    for _ in range(200):
+        await settle()
+
+    assert 1000 == talk.client.heard().count(b"HTTP/1.1 508")
+    await talk.end()
+
+
+async def test_a_slow_reader_stops_the_origin_and_its_time_does_not_run() -> None:
+    """Rule 41: back-pressure."""
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+    talk.client.protocol.pause_writing()
+    assert not talk.origin().reading
+    await talk.pass_time(59)
+    talk.client.protocol.resume_writing()
+    assert talk.origin().reading
+    await talk.origin_says(b"defghij")
+
+    assert talk.client.heard().endswith(b"abcdefghij")
+    assert {} == talk.counts()["v1"].failures
+    await talk.end()
+
+
+async def test_a_client_that_reads_nothing_for_long_is_gone_and_nobody_failed() -> None:
+    """Rules 37 and 41."""
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
+    talk.client.protocol.pause_writing()
+    await talk.pass_time(61)
+    counts = talk.counts()["v1"]
+
+    assert ({499: 1}, {}) == (counts.requests, counts.failures)
+    assert talk.origin().closing
+    await talk.end()
+
+
+async def test_an_origin_that_takes_no_more_stops_the_upload() -> None:
+    """Rule 41: back-pressure."""
+    talk = Conversation()
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+    talk.origin().protocol.pause_writing()
+    assert not talk.client.transport.reading
+    talk.origin().protocol.resume_writing()
+
+    assert talk.client.transport.reading
+    await talk.end()
+
+
+async def test_an_origin_that_takes_no_more_for_long_is_a_timeout() -> None:
+    talk = Conversation()
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+    talk.origin().protocol.pause_writing()
+    await talk.pass_time(61)
+
+    assert 504 == status(talk.client.heard())
+    assert {"timeout": 1} == talk.counts()["v1"].failures
+    await talk.end()
+
+
+async def test_a_body_waits_unread_until_the_origin_connection_is_made() -> None:
+    talk = Conversation()
+    talk.client.protocol.data_received(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+    paused = not talk.client.transport.reading
+    await settle()
+    await talk.client.says(b"def")
+
+    assert paused
+    assert [b"abcdef"] == [m.body for m in read_requests(talk.origin_heard())]
+    await talk.end()
+
+
+async def test_a_paused_origin_connection_reads_again_before_it_is_reused() -> None:
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab")
+    talk.client.protocol.pause_writing()
+    talk.origin().protocol.data_received(b"cd")  # was in flight when reading stopped
+    talk.client.protocol.resume_writing()
+    await talk.client.says(GET)
+
+    assert talk.origin().reading
+    assert 1 == len(talk.loop.origins)
+    await talk.end()
+
+
+async def test_the_next_request_waits_until_a_slow_reader_has_caught_up() -> None:
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+    talk.origin_heard()
+    talk.client.protocol.pause_writing()
+    await talk.client.says(GET)
+    assert b"" == talk.origin_heard()
+    talk.client.protocol.resume_writing()
+    await settle()
+
+    assert b"" != talk.origin_heard()
+    await talk.end()
+
+
+async def test_after_a_refusal_the_connection_lingers_and_then_ends() -> None:
+    """Rule 36: a reset would take the answer away from a client that is still sending."""
+    talk = Conversation()
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
+    assert talk.client.transport.eof_written
+    assert not talk.client.transport.closing
+    await talk.client.says(b"x" * 1000)
+    await talk.pass_time(limits.LINGER_S + 1)
+
+    assert talk.client.transport.closing
+    await talk.end()
+
+
+async def test_a_lingering_connection_swallows_a_bounded_amount() -> None:
+    talk = Conversation()
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
+    for _ in range(17):
+        await talk.client.says(b"x" * (limits.LINGER_BYTES_MAX // 16))
+
+    assert talk.client.transport.aborted
+    await talk.end()
+
+
+async def test_a_client_that_leaves_in_the_middle_of_its_body_is_499() -> None:
+    """Rule 37."""
+    talk = Conversation()
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
+    await talk.client.leaves()
+
+    assert {499: 1} == talk.counts()["v1"].requests
+    assert talk.origin().closing
+    await talk.end()
+
+
+async def test_pipelined_requests_of_a_client_that_stopped_sending_are_all_answered() -> None:
+    talk = Conversation()
+    await talk.client.says(GET + GET)
+    await talk.client.leaves()
+    await talk.origin_says(OK)
+    await talk.origin_says(OK)
+
+    assert 2 == talk.client.heard().count(b"200 OK")
+    assert talk.client.closed
+    await talk.end()
+
+
+async def test_problem_json_for_a_client_that_accepts_json() -> None:
+    """RFC 9457."""
+    talk = Conversation()
+    talk.loop.refuse = lambda host, port: ConnectionRefusedError()
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n")
+    heard = talk.client.heard()
+
+    assert b"Content-Type: application/problem+json" in heard
+    assert b"127.0.0.1" not in heard
+    await talk.end()
+
+
+async def test_an_own_answer_to_head_has_no_body() -> None:
+    """Rule 33."""
+    talk = Conversation()
+    talk.loop.refuse = lambda host, port: ConnectionRefusedError()
+    await talk.client.says(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert talk.client.heard().endswith(b"\r\n\r\n")
+    await talk.end()
+
+
+async def test_a_route_less_request_with_a_body_is_answered_and_closed() -> None:
+    """Rule 25: no byte of the body may be read as the next request."""
+    talk = Conversation()
+    await talk.client.says(
+        b"POST / HTTP/1.1\r\nHost: a\r\nVia: 1.1 %b\r\nContent-Length: 28\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        % talk.plane.pseudonym
+    )
+
+    assert 1 == talk.client.heard().count(b"HTTP/1.1 ")
+    assert b"" == talk.origin_heard()
+    await talk.end()
