@@ -63,6 +63,7 @@ WORKER_BACKOFF_MAX_S: Final = 5.0
 WORKER_STEADY_S: Final = 10.0  # a worker that served this long has no back-off to serve when it dies
 WORKER_START_TIMEOUT_S: Final = 20.0  # from exec to its hello; Python and its imports take 0.2 s, on a starved machine seconds
 START_FAILURES_MAX: Final = 8  # workers that died before all served for the first time; it will not get better by itself
+LAST_WORDS_S: Final = 0.5  # between the end of a worker's process and of its channel, whichever comes first
 DRAIN_GRACE_S: Final = 2.0  # over drain_timeout, for the worker to say so and exit; then it is killed
 CHANNEL_BACKLOG_BYTES_MAX: Final = 1024 * KiB  # a worker owing this much keeps its counts to itself until they are read
 URGENT_SNAPSHOT_S: Final = 0.01  # after a candidate's failure; a burst of failures is still one snapshot

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -184,7 +185,8 @@ class Fleet:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         slot.hello, slot.accepting, slot.prepared, slot.why = False, False, 0, ""
-        channel = ch.Channel(ch.Up, lambda message: self._heard(slot, message), lambda: self._deaf(slot))
+        silence = asyncio.Event()
+        channel = ch.Channel(ch.Up, lambda message: self._heard(slot, message), silence.set)
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: channel, sock=ours)
         slot.channel = channel
@@ -199,8 +201,13 @@ class Fleet:
         if self._stopping.is_set():
             self._kill(slot)  # the order to end came while it was being started, and did not find it
         late = loop.call_later(limits.WORKER_START_TIMEOUT_S, self._late, slot)
+        deaf = self._tasks.spawn(self._deaf(slot, silence), name=f"channel of worker {slot.number}")
         code = await slot.process.wait()
         late.cancel()
+        deaf.cancel()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limits.LAST_WORDS_S):
+                await silence.wait()  # its last counts may be on their way still
         slot.process = slot.channel = None
         slot.hello = slot.accepting = False
         channel.close()
@@ -238,11 +245,12 @@ class Fleet:
             case ch.Drained(cut=cut):
                 slot.drained = cut
 
-    def _deaf(self, slot: _Slot) -> None:
-        """The channel ended before the process did: nobody commands that worker any more, so it may not stay."""
-        if slot.drained is None and slot.process is not None:
-            slot.why = slot.why or "broke its channel"
-            self._kill(slot)
+    async def _deaf(self, slot: _Slot, silence: asyncio.Event) -> None:
+        """A channel that ended before its process: nobody commands that worker any more, so it may not stay."""
+        await silence.wait()
+        await asyncio.sleep(limits.LAST_WORDS_S)  # as a rule the process is just ending, and for a better reason
+        slot.why = slot.why or "broke its channel"
+        self._kill(slot)
 
     async def _ask(self, slots: Collection[int], kind: str, number: int, data: bytes, timeout_s: float) -> dict[int, Answer]:
         waiting: dict[int, asyncio.Future[Answer]] = {}
