@@ -129,11 +129,9 @@ def quoted(segment: str) -> str:
 
 
 def _show(body: Any) -> None:
-    from rich.console import Console
+    from proxy.cli.status_view import render, show
 
-    from proxy.cli.status_view import render
-
-    Console().print(render(body))
+    show(render(body))
 
 
 def _watch(client: AdminClient, service: str | None, output: str) -> None:

@@ -83,11 +83,9 @@ def history(service: str, output: str, **where: Any) -> None:
     if output == "json":
         say(output, body, "")
         return
-    from rich.console import Console
+    from proxy.cli.status_view import history_list, show
 
-    from proxy.cli.status_view import history_table
-
-    Console().print(history_table(body))
+    show(history_list(body))
 
 
 @rollout.command()

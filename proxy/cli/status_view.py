@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -19,6 +21,14 @@ _PHASE_STYLES = {
     "rolling_back": "red",
     "rolled_back": "red",
 }
+
+
+_PIPE_COLUMNS = 200  # wide enough that a line stays a line for grep
+
+
+def show(what: RenderableType) -> None:
+    """Print for people: as wide as the terminal, and unwrapped into a pipe."""
+    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS, highlight=False).print(what, soft_wrap=False)
 
 
 def services(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -81,11 +91,11 @@ def step_text(view: Mapping[str, Any]) -> str:
 
 
 def _versions(view: Mapping[str, Any]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 2))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))  # 80 columns wide as a rule
     table.add_column("version")
-    for name in ("wanted", "measured", "req/s", "errors", "p50", "p99", "in flight"):
-        table.add_column(name, justify="right")
-    table.add_column("")
+    for name in ("wanted", "measured", "req/s", "errors", "p50 ms", "p99 ms", "in flight"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
     weights: Mapping[str, float] = view.get("weights") or {}
     observed: Mapping[str, Mapping[str, Any]] = view.get("observed") or {}
     for version in {**weights, **observed}:
@@ -97,8 +107,8 @@ def _versions(view: Mapping[str, Any]) -> Table:
             figure(seen.get("share"), "{:.1f} %"),
             figure(seen.get("rps"), "{:.1f}"),
             figure(None if seen.get("error_rate") is None else 100 * float(seen["error_rate"]), "{:.2f} %"),
-            figure(seen.get("p50_ms"), "{:.1f} ms"),
-            figure(seen.get("p99_ms"), "{:.1f} ms"),
+            figure(seen.get("p50_ms"), "{:.1f}"),
+            figure(seen.get("p99_ms"), "{:.1f}"),
             figure(seen.get("in_flight"), "{:d}"),
             role,
         )
@@ -116,23 +126,19 @@ def revisions(body: Any) -> list[Mapping[str, Any]]:
     return sorted(found, key=lambda entry: -int(entry.get("revision", 0)))
 
 
-def history_table(body: Any) -> RenderableType:
-    """What ``rollout history`` shows."""
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in ("rev", "when", "what", "from", "to", "by", "why"):
-        table.add_column(name)
-    entries = revisions(body)
-    for entry in entries:
-        table.add_row(
-            str(entry.get("revision", "-")),
-            when(entry.get("at")),
-            str(entry.get("kind", "-")),
-            str(entry.get("stable") or "-"),
-            str(entry.get("candidate") or "-"),
-            str(entry.get("by") or "-"),
-            str(entry.get("reason") or ""),
+def history_list(body: Any) -> RenderableType:
+    """What ``rollout history`` shows: two lines a decision, for reasons are sentences."""
+    lines: list[RenderableType] = []
+    for entry in revisions(body):
+        moved = (
+            f"{entry.get('stable') or '-'} -> {entry.get('candidate')}" if entry.get("candidate") else f"{entry.get('stable') or '-'}"
         )
-    return table if entries else Text("no history")
+        head = Text.assemble(
+            f"{entry.get('revision', '-'):>4}  {when(entry.get('at'))}  ", (f"{entry.get('kind', '-')}", "bold"), f"  {moved}"
+        )
+        head.append(f"  by {entry.get('by') or '-'}")
+        lines += [head, Padding(Text(str(entry.get("reason") or "")), (0, 0, 0, 6))]
+    return Group(*lines) if lines else Text("no history")
 
 
 def when(at: Any) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from proxy.cli.configured import counted
 from proxy.cli.demo.clients import Crowd, Ledger
 from proxy.cli.demo.facts import Caught, Expectation, StepSplit, caught, counted_by_proxy, moved_back, step_split
 from proxy.cli.demo.stage import Stage
@@ -48,11 +50,11 @@ class Story:
         await self._counts_agree()
 
     async def _v1_carries_all(self) -> None:
-        self._telling.act(f"v1 carries everything: {USERS} users, {RATE:.0f} requests/s, each user known by a cookie")
+        self._telling.act(f"v1 carries everything: {USERS} users, each with a cookie, {RATE:.0f} requests/s")
         began = _now()
         await self._calm()
         split, bad = self._ledger.split(began), self._bad_since(began)
-        self._telling.line(f"{split.total()} answers in {_CALM_S:g} s, by version: {dict(split)}; failed: {bad}")
+        self._telling.line(f"{split.total()} answers in {_CALM_S:g} s: {_by_version(split)}; failed: {bad}")
         self._expect("v1 answers everything at first", set(split) == {"v1"} and not bad, f"{split.total()} answers, {bad} failed")
 
     async def _v2_is_promoted(self) -> None:
@@ -65,13 +67,12 @@ class Story:
         back = moved_back(self._ledger.since(edited), "v2")
         after = self._ledger.split(promoted)
         self._telling.line(
-            f"promoted {promoted - edited:.1f} s after the edit; since then by version: {dict(after)}; failed since the edit: {bad}",
-            "green",
+            f"promoted {promoted - edited:.1f} s after the edit; since then {_by_version(after)}; failed: {bad}", "green"
         )
         self._stable = "v2"
         self.figures["promotion"] = {"seconds": round(promoted - edited, 3), "failed": bad, "steps": _plain(steps)}
-        self._expect("v2 is promoted by itself, nobody sees an error", not bad and set(after) == {"v2"}, f"{bad} failed")
-        self._expect("users only ever move into the candidate while it rises", not back, f"{len(back)} moved back")
+        self._expect("v2 is promoted, nobody sees an error", not bad and set(after) == {"v2"}, f"{bad} failed")
+        self._expect("users only move into a rising v2", not back, f"{len(back)} moved back")
 
     async def _v3_is_taken_out(self) -> None:
         self._telling.act(f"a bad version: the file's target becomes v3, which answers 500 after {V3_GOOD_S:g} s")
@@ -81,32 +82,43 @@ class Story:
         await self._calm()
         records = list(self._ledger.since(edited))
         end = caught(records, "v3")
-        revision = next(iter(await self._watcher.history()), {})
-        self._tell_end(end, revision)
+        decided, acknowledged = await self._decision()
+        self._tell_end(end, decided, acknowledged)
         settled = [r for r in records if r.sent_at >= rolled_back]
         home = {r.user for r in settled if r.version == "v2" and not r.bad}
         strays = {r.user for r in settled if r.version != "v2" or r.bad}
-        self._telling.line(f"{len(home)} of {USERS} users are answered by v2 again; by anything else: {len(strays)}", "green")
-        self.figures["rollback"] = {"steps": _plain(steps), "revision": dict(revision), **(_caught(end) if end else {})}
+        self._telling.line(f"{len(home)} of {USERS} users are back on v2; on anything else: {len(strays)}", "green")
+        self.figures["rollback"] = {"steps": _plain(steps), "decision": dict(decided), **(_caught(end) if end else {})}
         exposure = end.exposure_ms if end else None
         self._expect(
-            f"v3 is taken out by itself, under {EXPOSURE_MS_MAX / 1000:g} s after its first bad answer",
+            f"v3 is out {EXPOSURE_MS_MAX / 1000:g} s after its first bad answer",
             exposure is not None and exposure < EXPOSURE_MS_MAX,
-            f"{figure(exposure, '{:.0f}')} ms, {end.failures if end else 0} failures, {end.users_failed if end else 0} users",
+            f"{figure(exposure, '{:.0f}')} ms, {counted(end.failures if end else 0, 'failure')}",
         )
         self._expect("every user is back on v2", len(home) == USERS and not strays, f"{len(home)} of {USERS} users")
 
-    def _tell_end(self, end: Caught | None, revision: Mapping[str, Any]) -> None:
+    async def _decision(self) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+        """The history's entries of the rollback: the decision with its figures, and that no worker uses the candidate any more."""
+        entries = {str(entry.get("kind")): entry for entry in reversed(await self._watcher.history())}
+        acknowledged = entries.get("rolled_back", {})
+        decided = entries.get("rolling_back", acknowledged)
+        return (await self._watcher.revision(decided["revision"]) if decided else {}), acknowledged
+
+    def _tell_end(self, end: Caught | None, decided: Mapping[str, Any], acknowledged: Mapping[str, Any]) -> None:
         if end is None:
             self._telling.line("v3 never answered badly, so there was nothing to catch", "red")
             return
+        self._telling.line(f"caught: v3 got its last request {end.exposure_ms:.0f} ms after its first bad answer", "bold green")
         self._telling.line(
-            f"caught: the last request to v3 was sent {end.exposure_ms:.0f} ms after its first bad answer arrived", "bold green"
+            f"{counted(end.failures, 'failure')}, seen by {end.users_failed} of {USERS} users; {end.users_met} met v3 at all"
         )
-        self._telling.line(
-            f"after {end.failures} failures, seen by {end.users_failed} of {USERS} users ({end.users_met} users met v3 at all)"
-        )
-        self._telling.line(f"the history says why: {revision.get('reason', '-')}")
+        self._telling.line(f"why: {decided.get('reason', '-')}")
+        first = (decided.get("figures") or {}).get("first_failure_s")
+        if first and acknowledged:
+            self._telling.line(
+                f"by the proxy's clock: decided {1000 * (decided['at'] - first):.0f} ms after the first failure, "
+                f"in effect {1000 * (acknowledged['at'] - decided['at']):.0f} ms later"
+            )
 
     async def _counts_agree(self) -> None:
         """Nothing in flight for a moment: the proxy's counters must equal the clients' records, to the request."""
@@ -120,14 +132,14 @@ class Story:
         said = ", ".join(f"{version or 'no version'} {proxy[version]} / {clients[version]}" for version in versions)
         self._telling.line(f"proxy / clients: {said}")
         self.figures["requests"] = {"proxy": dict(proxy), "clients": dict(clients)}
-        self._expect("the proxy counts what the clients count, exactly", proxy == clients, said)
-        self._expect("X-Headgate-Version never disagrees with the body", not differ, f"{differ} of {self._ledger.total}")
+        self._expect("the proxy counts what the clients count", proxy == clients, f"{proxy.total()} / {clients.total()}")
+        self._expect("X-Headgate-Version is always true", not differ, f"{differ} of {self._ledger.total} wrong")
 
     async def _edit(self, target: str) -> float:
         """Change the file; nothing else starts the rollout."""
         edited = self._stage.write_target(target)
         await self._watcher.until(lambda view: view.get("candidate") == target, f"the rollout to {target}", _PART_S)
-        self._telling.line(f"{self._stage.config.name} edited; {_now() - edited:.2f} s later the rollout runs, nobody called anything")
+        self._telling.line(f"{self._stage.config.name} edited; {_now() - edited:.2f} s later the rollout runs")
         return edited
 
     async def _follow(self, candidate: str, edited: float, ended: Any) -> list[StepSplit]:
@@ -153,8 +165,8 @@ class Story:
     def _tell_step(self, number: int, weight: Weight, until: float, candidate: str) -> StepSplit:
         split = step_split(self._ledger.since(weight.seen_at), weight, until, candidate)
         self._telling.line(
-            f"step {number}: wanted {split.wanted:4g} %, clients measured {figure(split.measured, '{:5.1f}')} % "
-            f"of {split.requests} requests; {split.candidate_users} of {split.users} users"
+            f"step {number}: wanted {split.wanted:3g} %, clients saw {figure(split.measured, '{:4.1f}')} % "
+            f"of {split.requests} requests, {split.candidate_users} of {split.users} users"
         )
         return split
 
@@ -171,6 +183,10 @@ class Story:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _by_version(split: Counter[str]) -> str:
+    return ", ".join(f"{version or 'no version'} {count}" for version, count in sorted(split.items())) or "nothing"
 
 
 def _plain(steps: list[StepSplit]) -> list[dict[str, Any]]:

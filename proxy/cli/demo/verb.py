@@ -104,7 +104,7 @@ async def _on(stage: Any, telling: Any, stop: Stop, leave: bool, output: str) ->
     watcher = Watcher(client, told.SERVICE, stage)
     await watcher.ready(READY_TIMEOUT_S)
     telling.quiet()
-    telling.line(f"the proxy is up at http://127.0.0.1:{stage.port}, its admin at http://127.0.0.1:{stage.admin}")
+    telling.line(f"the proxy is up at http://127.0.0.1:{stage.port}, its admin on port {stage.admin}")
     ledger = Ledger()
     crowd = Crowd(stage.port, told.USERS, told.RATE, ledger)
     story = told.Story(stage, telling, ledger, crowd, watcher)
@@ -130,7 +130,7 @@ async def _on(stage: Any, telling: Any, stop: Stop, leave: bool, output: str) ->
 async def _stay(stage: Any, telling: Any, stop: Stop) -> None:
     """Leave everything running until a signal comes, or a child dies (OperatorError)."""
     admin, config = f"http://127.0.0.1:{stage.admin}", stage.config
-    telling.act(f"all of it stays up, with {IDLE_RATE:.0f} requests/s, until Ctrl-C. To try, in another terminal:")
+    telling.act(f"all of it stays up, at {IDLE_RATE:.0f} requests/s, until Ctrl-C; try in another terminal:")
     telling.block(
         [
             (f"curl -i http://127.0.0.1:{stage.port}/cart", "an answer through the proxy; X-Headgate-Version says whose"),

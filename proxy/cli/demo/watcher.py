@@ -91,6 +91,11 @@ class Watcher:
 
         return revisions(await asyncio.to_thread(self._client.get, f"/api/v1/services/{self._service}/history"))
 
+    async def revision(self, number: int) -> Mapping[str, Any]:
+        """One revision with every figure it stood on."""
+        found: Mapping[str, Any] = await asyncio.to_thread(self._client.get, f"/api/v1/services/{self._service}/history/{number}")
+        return found
+
 
 def _state(view: Mapping[str, Any]) -> str:
     waiting = view.get("waiting_for")

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from proxy.cli.status_view import figure, history_table, render, revisions, services, when
+from proxy.cli.status_view import figure, history_list, render, revisions, services, when
 
 SHOP: dict[str, Any] = {
     "service": "shop",
@@ -58,7 +58,7 @@ def row(shown: str, first: str) -> list[str]:
 
 
 def test_a_version_s_row_has_wanted_and_measured_share() -> None:
-    wanted = ["v2", "25", "%", "30.0", "%", "30.0", "1.00", "%", "2.6", "ms", "9.1", "ms", "1", "candidate"]
+    wanted = ["v2", "25", "%", "30.0", "%", "30.0", "1.00", "%", "2.6", "9.1", "1", "candidate"]
 
     assert wanted == row(text(render(SHOP)), "v2")
 
@@ -94,11 +94,23 @@ def test_history_is_shown_newest_first() -> None:
 def test_a_decision_s_row_says_why() -> None:
     entry = {"revision": 4, "kind": "rolled_back", "reason": "5 failures in 90 requests", "by": "headgate"}
 
-    assert "5 failures in 90 requests" in text(history_table({"revisions": [entry]}))
+    assert "5 failures in 90 requests" in text(history_list({"revisions": [entry]}))
+
+
+def test_a_decision_takes_two_lines() -> None:
+    entry = {"revision": 4, "at": 1.7e9, "kind": "started", "stable": "v1", "candidate": "v2", "by": "ann", "reason": "why"}
+
+    assert ["   4  2023-11-14 22:13:20.000Z  started  v1 -> v2  by ann", "      why"] == [
+        line.rstrip() for line in text(history_list({"revisions": [entry]})).splitlines()
+    ]
+
+
+def test_status_fits_80_columns() -> None:
+    assert [] == [line for line in text(render(SHOP)).splitlines() if len(line.rstrip()) > 80]
 
 
 def test_an_empty_history_says_so() -> None:
-    assert "no history" in text(history_table({"revisions": []}))
+    assert "no history" in text(history_list({"revisions": []}))
 
 
 def test_a_moment_is_shown_in_utc_to_the_millisecond() -> None:

@@ -77,7 +77,11 @@ class ScriptedWorld:
         return view
 
     async def history(self) -> list[Mapping[str, Any]]:
-        return [{"revision": 3, "kind": "rolled_back", "reason": "5 failures in 90 requests"}]
+        decided = {"revision": 2, "kind": "rolling_back", "at": 10.2, "reason": "5 failures in 90 requests"}
+        return [{"revision": 3, "kind": "rolled_back", "at": 10.203, "reason": "done"}, decided]
+
+    async def revision(self, number: int) -> Mapping[str, Any]:
+        return next(e for e in await self.history() if e["revision"] == number) | {"figures": {"first_failure_s": 10.0}}
 
     async def metrics(self) -> str:
         counts = self.ledger.split(0.0)
@@ -120,9 +124,9 @@ def test_a_story_not_told_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     ("wrong", "promise"),
     [
         ("books", "the proxy counts what the clients count"),
-        ("back", "users only ever move into the candidate"),
-        ("slow", "v3 is taken out by itself"),
-        ("never bad", "v3 is taken out by itself"),
+        ("back", "users only move into a rising v2"),
+        ("slow", "v3 is out 2 s after its first bad answer"),
+        ("never bad", "v3 is out 2 s after its first bad answer"),
         ("stray", "every user is back on v2"),
     ],
 )
@@ -134,6 +138,10 @@ def test_a_broken_promise_is_found(monkeypatch: pytest.MonkeyPatch, wrong: str, 
 
 def test_the_history_s_reason_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "5 failures in 90 requests" in play(monkeypatch)[1]
+
+
+def test_the_proxy_s_own_times_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "decided 200 ms after the first failure, in effect 3 ms later" in " ".join(play(monkeypatch)[1].split())
 
 
 def test_the_figures_say_how_the_bad_version_was_caught(monkeypatch: pytest.MonkeyPatch) -> None:
