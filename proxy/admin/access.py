@@ -61,7 +61,7 @@ class Token:
 
 
 class Gate:
-    """Decides on every request before its handler. ``who`` of the request afterwards says whom the history names."""
+    """Decides on every request before its handler, and says afterwards whom the history names."""
 
     def __init__(self, admin: Admin, token: Token | None) -> None:
         self._admin = admin
@@ -77,7 +77,6 @@ class Gate:
                 self._check_host(request)
             if request.method not in _SAFE:
                 check_origin(request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site"), request.headers.get("Host", ""))
-        request["who"] = self._who(request)
         return await handler(request)
 
     def _check_token(self, request: web.Request) -> None:
@@ -95,7 +94,8 @@ class Gate:
         if name not in ("localhost", self._admin.host) and not is_loopback(name):
             raise Problem(403, f"Host {name!r} is not this admin address; use localhost or {self._admin.host}")
 
-    def _who(self, request: web.Request) -> str:
+    def who(self, request: web.Request) -> str:
+        """Whom the history names: the token, the unix user, or this machine; and whom the client claims to speak for."""
         if self._admin.unix:
             who = peer_user(request)
         else:

@@ -59,7 +59,7 @@ _BODIES: dict[str, type[msgspec.Struct]] = {
 def build(control: Control, gate: Gate) -> web.Application:
     """The application over ``control``."""
     app = web.Application(middlewares=[problems, gate.__call__], client_max_size=limits.ADMIN_BODY_BYTES_MAX)
-    handlers = Handlers(control)
+    handlers = Handlers(control, gate)
     app.router.add_get("/-/healthy", handlers.healthy)
     app.router.add_get("/-/ready", handlers.ready)
     app.router.add_post("/-/reload", handlers.reload)
@@ -78,8 +78,9 @@ def build(control: Control, gate: Gate) -> web.Application:
 class Handlers:
     """One method a route."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, gate: Gate) -> None:
         self._control = control
+        self._gate = gate
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(Figures(control))
 
@@ -140,7 +141,7 @@ class Handlers:
     async def reload(self, request: web.Request) -> web.Response:
         """Put the file into effect, whole or not at all; 422 with the mistakes when not."""
         await _body(request, Nothing)
-        result = await _in_time(self._control.reload(source="api", by=request["who"]))
+        result = await _in_time(self._control.reload(source="api", by=self._gate.who(request)))
         shown = msgspec.to_builtins(result)
         if result.outcome == "refused":
             raise Problem(422, result.message, **shown)
@@ -151,7 +152,7 @@ class Handlers:
         service = self._service(request)
         verb = request.path.rpartition("/")[2]
         said = msgspec.to_builtins(await _body(request, _BODIES[verb]))
-        await _in_time(self._control.command(service.name, verb, by=request["who"], **said))
+        await _in_time(self._control.command(service.name, verb, by=self._gate.who(request), **said))
         return answer(views.service_view(self._control, self._service(request)))
 
     def _service(self, request: web.Request) -> Service:
