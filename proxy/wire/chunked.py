@@ -14,7 +14,10 @@ from proxy.wire.headers import UNNOMINATABLE, BadLine, split_line
 
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,%d})(?:;[\t\x20-\x7e\x80-\xff]*)?" % limits.CHUNK_SIZE_DIGITS_MAX)
 _LINE_MAX = limits.CHUNK_SIZE_DIGITS_MAX + limits.CHUNK_EXTENSION_BYTES_MAX
-_FORBIDDEN_TRAILERS = UNNOMINATABLE | frozenset(b"te trailer connection upgrade content-range www-authenticate".split())
+_FORBIDDEN_TRAILERS = UNNOMINATABLE | frozenset(
+    b"te trailer connection keep-alive proxy-connection upgrade www-authenticate proxy-authenticate proxy-authorization location"
+    b" x-headgate-version x-headgate-shadow".split()
+)
 
 _SIZE_LINE, _DATA, _DATA_END, _TRAILER, _DONE = range(5)
 
@@ -100,7 +103,7 @@ class ChunkedDecoder:
             name, _ = split_line(line)
         except BadLine as error:
             raise BadChunk(f"trailer: {error.reason}") from None
-        if name not in _FORBIDDEN_TRAILERS and b"_" not in name:
+        if name not in _FORBIDDEN_TRAILERS and not name.startswith(b"content-") and b"_" not in name:
             self.trailers.append(line)
 
 

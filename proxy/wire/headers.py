@@ -215,7 +215,7 @@ class LineTable(dict[bytes, "Field | None"]):
         """Validate the name of a line; names are remembered as they were spelled."""
         name, _ = split_line(line)
         kind = self._kinds.get(name, Kind.PLAIN)
-        if kind == Kind.PLAIN and b"_" in name:
+        if kind == Kind.PLAIN and b"_" in name and self._kinds is REQUEST_KINDS:
             kind = Kind.DROP  # rule 13: `_` and `-` become the same CGI variable, so `X_Forwarded_For` would pass for ours
         known = name, kind, name not in UNREPEATED
         if len(self._names) >= limits.LINE_TABLE_ENTRIES_MAX:
