@@ -17,6 +17,7 @@ class _Silent:
 
 
 _SILENT = _Silent()
+_PAUSED = "Pause on CONNECT/Upgrade"  # how llhttp calls a response after which another protocol begins
 _parser = httptools.HttpRequestParser(_SILENT)  # a GET without a body leaves it ready for the next
 
 
@@ -40,7 +41,7 @@ def _feed(head: bytes) -> str:
 
 
 def line_passes(line: bytes, *, framing: bool) -> bool:
-    """Whether llhttp takes a field line (without CRLF) as the only one of a request; ``framing``: one that may announce what follows."""
+    """Whether llhttp takes a field line (without CRLF) as the only one of a request; ``framing``: it may announce what follows."""
     passes = not _feed(b"GET / HTTP/1.1\r\n" + line + b"\r\n\r\n")
     if framing:
         _renew()
@@ -58,10 +59,8 @@ def status_line_passes(line: bytes) -> bool:
     """Whether llhttp takes a status line."""
     try:
         httptools.HttpResponseParser(_SILENT).feed_data(line + b"\r\n\r\n")
-    except httptools.HttpParserUpgrade:
-        return True
-    except httptools.HttpParserError:
-        return False
+    except httptools.HttpParserError as error:
+        return str(error) == _PAUSED  # at 101: the line is well formed, and it is not asked here whether one is welcome
     return True
 
 
