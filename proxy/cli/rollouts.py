@@ -118,6 +118,7 @@ def line(view: dict[str, Any], service: str) -> str:
     weights = view.get("weights") or {}
     said = f"{service}: {phase}, stable {stable}"
     if candidate:
-        said += f", candidate {candidate} at {float(weights.get(candidate, 0)):g} %, step {view.get('step', '?')}"
+        said += f", candidate {candidate} at {float(weights.get(candidate, 0)):g} %"
+        said += f", step {step + 1}" if isinstance(step := view.get("step"), int) else ""
     because = view.get("waiting_for") or (view.get("reason") if phase == "rolled_back" else "")
     return f"{said}: {because}" if because else said

@@ -71,7 +71,9 @@ def _service(view: Mapping[str, Any]) -> Group:
     title = Text.assemble((str(view.get("service", "?")), "bold"), "  ", (phase, _PHASE_STYLES.get(phase, "")))
     candidate = view.get("candidate")
     if candidate:
-        title.append(f"  {view.get('stable')} -> {candidate}, step {step_text(view)}")
+        title.append(f"  {view.get('stable')} -> {candidate}")
+        if view.get("step") is not None:
+            title.append(f", step {step_text(view)}")
     parts: list[RenderableType] = [title, _versions(view)]
     if view.get("waiting_for"):
         parts.append(Text(f"waits for: {view['waiting_for']}"))
@@ -130,9 +132,8 @@ def history_list(body: Any) -> RenderableType:
     """What ``rollout history`` shows: two lines a decision, for reasons are sentences."""
     lines: list[RenderableType] = []
     for entry in revisions(body):
-        moved = (
-            f"{entry.get('stable') or '-'} -> {entry.get('candidate')}" if entry.get("candidate") else f"{entry.get('stable') or '-'}"
-        )
+        stable, candidate = entry.get("stable") or "-", entry.get("candidate")
+        moved = f"{stable} -> {candidate}" if candidate else stable
         head = Text.assemble(
             f"{entry.get('revision', '-'):>4}  {when(entry.get('at'))}  ", (f"{entry.get('kind', '-')}", "bold"), f"  {moved}"
         )

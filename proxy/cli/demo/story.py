@@ -91,7 +91,7 @@ class Story:
         self.figures["rollback"] = {"steps": _plain(steps), "decision": dict(decided), **(_caught(end) if end else {})}
         exposure = end.exposure_ms if end else None
         self._expect(
-            f"v3 is out {EXPOSURE_MS_MAX / 1000:g} s after its first bad answer",
+            f"v3 is out within {EXPOSURE_MS_MAX / 1000:g} s of its first bad answer",
             exposure is not None and exposure < EXPOSURE_MS_MAX,
             f"{figure(exposure, '{:.0f}')} ms, {counted(end.failures if end else 0, 'failure')}",
         )

@@ -54,7 +54,7 @@ def test_what_has_not_changed_is_said_once(capsys: pytest.CaptureFixture[str]) -
 def test_a_line_says_what_is_waited_for() -> None:
     said = line(view("progressing", candidate="v2", percent=5, step=0, waiting_for="12 of 20 requests"), "shop")
 
-    assert "shop: progressing, stable v1, candidate v2 at 5 %, step 0: 12 of 20 requests" == said
+    assert "shop: progressing, stable v1, candidate v2 at 5 %, step 1: 12 of 20 requests" == said
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,27 @@ def test_at_rest_the_users_have_counted_what_the_service_served() -> None:
     assert origin.served == ledger.total
 
 
+def test_users_can_be_sent_away_at_any_moment() -> None:
+    """A user that lost its cancellation was waited for without end: the demo hung on one interrupt in fifty."""
+
+    async def close_again_and_again() -> list[int]:
+        server = await asyncio.get_running_loop().create_server(lambda: Connection(service()), "127.0.0.1", 0)
+        left = []
+        for enough in range(1, 16):
+            ledger = Ledger()
+            group = TaskGroup(lambda name, error: None)
+            Crowd(server.sockets[0].getsockname()[1], 50, 4000.0, ledger).start(group)
+            async with asyncio.timeout(10):
+                await until(lambda ledger=ledger, enough=enough: ledger.total >= 10 * enough)
+                await group.close()
+            left.append(len(group))
+        server.close()
+        await server.wait_closed()
+        return left
+
+    assert [0] * 15 == asyncio.run(close_again_and_again())
+
+
 def test_no_answer_is_a_bad_record_of_no_version() -> None:
     async def refused() -> Ledger:
         server = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)

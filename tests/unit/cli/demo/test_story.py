@@ -125,8 +125,8 @@ def test_a_story_not_told_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     [
         ("books", "the proxy counts what the clients count"),
         ("back", "users only move into a rising v2"),
-        ("slow", "v3 is out 2 s after its first bad answer"),
-        ("never bad", "v3 is out 2 s after its first bad answer"),
+        ("slow", "v3 is out within 2 s of its first bad answer"),
+        ("never bad", "v3 is out within 2 s of its first bad answer"),
         ("stray", "every user is back on v2"),
     ],
 )
