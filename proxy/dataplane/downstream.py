@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
 
 _HEAD, _BODY, _WAIT, _LINGER = range(4)
+_NEVER = b"\0"  # no read that follows a request ends in this and is taken for one
 
 
 class Downstream(asyncio.Protocol):
@@ -35,14 +36,14 @@ class Downstream(asyncio.Protocol):
         "_buffer",
         "_decoder",
         "_exchange",
+        "_fields",
         "_half_closed",
-        "_head_request",
         "_left",
         "_lingered",
         "_networks",
         "_plane",
         "_reading",
-        "_request_lines",
+        "_request",
         "_state",
         "_writable",
         "deadline",
@@ -70,8 +71,8 @@ class Downstream(asyncio.Protocol):
         self._state = _HEAD
         self._left = 0
         self._decoder: ChunkedDecoder | None = None
-        self._head_request = False
-        self._request_lines: list[bytes] = []
+        self._request: requests.Request | None = None  # the last one
+        self._fields = _NEVER  # its field lines as received, from the start line's CRLF to the end
         self.keep_alive = True
 
     @property
@@ -93,14 +94,24 @@ class Downstream(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         state = self._state
         if state == _HEAD:
-            if self._buffer or not self._writable:
+            if not self._buffer and self._writable:
+                request = self._request
+                if request is not None and data.endswith(self._fields):
+                    # A client that keeps a connection mostly repeats its fields to the letter: then only the start line is news.
+                    start = self._plane.starts.get(data[: -len(self._fields)])
+                    if start is not None and start.minor and not start.authority:
+                        request.again(start)
+                        self.deadline = inf
+                        self._state = _WAIT
+                        self._exchange.begin(request, perf_counter())
+                        return
+                self._read_head(data, len(data))
+            else:
                 self._buffer += data
                 if self._writable:
                     self._read_buffered_head(len(data))
                 else:
                     self.pause_reading()
-            else:
-                self._read_head(data, len(data))
         elif state == _BODY:
             self._read_body(data)
         elif state == _WAIT:
@@ -177,8 +188,11 @@ class Downstream(asyncio.Protocol):
         now = perf_counter()
         self.deadline = inf
         self.keep_alive = request.keep_alive
-        self._head_request = request.method == b"HEAD"
-        self._request_lines = request.lines
+        self._request = request
+        if request.repeats and self.keep_alive:
+            self._fields = head[head.find(b"\r\n") :]
+        else:
+            self._fields = _NEVER
         length = request.length
         if length == 0:
             self._state = _WAIT
@@ -278,17 +292,18 @@ class Downstream(asyncio.Protocol):
         """Answer for the proxy itself, then close unless the request was whole and well formed."""
         if self._state == _BODY or self._plane.draining:
             self.keep_alive = False
-        json_wanted = replies.wants_json(find(self._request_lines, b"accept"))
+        request = self._request
+        json_wanted = request is not None and replies.wants_json(find(request.lines, b"accept"))
+        head_request = request is not None and request.method == b"HEAD"
         self.transport.write(
-            replies.own_reply(status, reason, json_wanted=json_wanted, head_request=self._head_request, close=not self.keep_alive)
+            replies.own_reply(status, reason, json_wanted=json_wanted, head_request=head_request, close=not self.keep_alive)
         )
         self.answered(perf_counter())
 
     def _refuse(self, error: DownstreamError) -> None:
         """The client's message cannot be trusted: one answer, and nothing after it is read as a request."""
         self._plane.count_unmatched(error.status)
-        self._head_request = False
-        self._request_lines = []
+        self._request = None
         self.keep_alive = False
         self._state = _BODY
         self.reply(error.status, error.reason)

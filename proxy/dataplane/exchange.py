@@ -96,7 +96,7 @@ class Exchange:
         self._started = now
         self._answered = False
         self.idle_s = leg.idle_s
-        self.head_request = request.method == b"HEAD"
+        self.head_request = request.start.method == b"HEAD"
         self.request_sent = not request.length
         pool = leg.pools[0] if len(leg.pools) == 1 else leg.pick()
         assert pool is not None, "a version without endpoints was compiled"

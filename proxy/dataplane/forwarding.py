@@ -21,17 +21,15 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 class Peer:
     """Facts of one client connection: its address, whether it may speak for others, and the lines that never change on it."""
 
-    __slots__ = ("_authority", "_for_line", "_networks", "_tail", "_via", "address", "trusted")
+    __slots__ = ("_for_line", "_networks", "_via", "address", "trusted")
 
     def __init__(self, address: str, networks: Networks, pseudonym: bytes) -> None:
         """``address`` is a bare IP, or empty on a unix socket, which only local peers can reach and is therefore trusted."""
         self.address = address.encode()
         self._networks = networks
         self.trusted = not address or _inside(address, networks)
-        self._for_line = b"X-Forwarded-For: " + (self.address or b"unknown") + b"\r\nX-Forwarded-Proto: http\r\n"
+        self._for_line = b"X-Forwarded-For: " + (self.address or b"unknown") + b"\r\nX-Forwarded-Proto: http"
         self._via = b"1.1 " + pseudonym
-        self._authority = b""
-        self._tail = self._tail_for(b"")
 
     def client(self, request: Request) -> bytes:
         """The address of the client itself: the last one in X-Forwarded-For that no trusted proxy vouches for, else the peer."""
@@ -45,38 +43,29 @@ class Peer:
 
     def head(self, request: Request, request_id: bytes, host_line: bytes) -> bytes:
         """The whole head for the origin. ``host_line`` stands in for the Host that an HTTP/1.0 client did not send."""
-        if self.trusted or request.via or request.length or request.te_trailers or not request.host:
-            return self._rare_head(request, request_id, host_line)
-        if request.authority != self._authority:  # a connection rarely changes its mind about the host
-            self._authority = request.authority
-            self._tail = self._tail_for(request.authority)
-        return request.head[:-2] + self._tail + request_id + b"\r\n\r\n"
+        onward = request.onward
+        if onward is None:
+            onward = request.onward = request.rest + b"\r\n".join(self._lines(request, host_line))
+        return request.start.line + onward + request_id + b"\r\n\r\n"
 
-    def _tail_for(self, authority: bytes) -> bytes:
-        host = b"X-Forwarded-Host: " + authority + b"\r\n" if authority else b""
-        return self._for_line + host + b"Via: " + self._via + b"\r\nX-Request-Id: "
-
-    def _rare_head(self, request: Request, request_id: bytes, host_line: bytes) -> bytes:
-        """A head with a body's framing, a trusted peer's word, an earlier proxy's Via, trailers wanted, or no Host."""
-        lines = [request.head[:-4]]
-        if not request.host:
-            lines.append(host_line)
+    def _lines(self, request: Request, host_line: bytes) -> list[bytes]:
+        """Our lines, down to the one that takes the request id."""
+        lines = [] if request.host else [host_line]
         if self.trusted:
             self._trusted_lines(request, lines)
         else:
-            lines.append(self._for_line[:-2])
+            lines.append(self._for_line)
             if request.authority:
                 lines.append(b"X-Forwarded-Host: " + request.authority)
         lines.append(b"Via: " + (request.via + b", " if request.via else b"") + self._via)
-        lines.append(b"X-Request-Id: " + request_id)
         if request.length:
             lines.append(b"Content-Length: %d" % request.length if request.length > 0 else b"Transfer-Encoding: chunked")
             if request.expect_continue:
                 lines.append(b"Expect: 100-continue")
         if request.te_trailers:
             lines += (b"TE: trailers", b"Connection: TE")
-        lines += (b"", b"")
-        return b"\r\n".join(lines)
+        lines.append(b"X-Request-Id: ")
+        return lines
 
     def _trusted_lines(self, request: Request, lines: list[bytes]) -> None:
         hops = [*request.forwarded_for, *((self.address,) if self.address else ())]

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from proxy.dataplane.pool import Pool
 
 
+_NEVER = b"\0"  # no answer begins with this
+
+
 class Upstream(asyncio.Protocol):
     """One connection to an endpoint."""
 
@@ -30,6 +33,8 @@ class Upstream(asyncio.Protocol):
         "_decoder",
         "_in_body",
         "_interim",
+        "_last",
+        "_last_head",
         "_left",
         "_plane",
         "_reusable",
@@ -55,6 +60,8 @@ class Upstream(asyncio.Protocol):
         self.reading = True
         self.deadline = inf
         self.wake_at = inf
+        self._last_head = _NEVER  # the last answer's head, and what it meant
+        self._last: responses.Response
         # exchange
         self.exchange: Exchange | None = None
         self.seen = False  # a byte of the answer has arrived: nothing may be retried any more
@@ -129,6 +136,9 @@ class Upstream(asyncio.Protocol):
         try:
             if self._in_body:
                 self._read_body(exchange, data)
+            elif data.startswith(self._last_head) and not self._buffer and not exchange.head_request:
+                # An origin repeats itself to the letter for up to a second, until its Date changes.
+                self._begin_body(exchange, self._last, data, len(self._last_head))
             else:
                 self._read_heads(exchange, data)
         except UpstreamError as error:
@@ -188,6 +198,8 @@ class Upstream(asyncio.Protocol):
             head = data if end == len(data) else data[:end]
             response = responses.parse(head, plane.response_table, plane.statuses, head_request=exchange.head_request)
             if response.status >= 200:
+                if not exchange.head_request:
+                    self._last, self._last_head = response, head
                 break
             self._interim += 1
             if response.status == 101 or self._interim > limits.INTERIM_RESPONSES_MAX:

@@ -147,7 +147,7 @@ def _first(entries: list[_Entry[L]], request: Request) -> Split[L] | None:
 class Table(Generic[L]):
     """All routes of one plan. ``splits`` are by service name; ``generation`` is the plan's."""
 
-    __slots__ = ("_any", "_hosts", "_wild", "generation", "splits")
+    __slots__ = ("_any", "_by_start", "_hosts", "_wild", "generation", "splits")
 
     def __init__(self, plan: RoutePlan, legs: dict[str, list[L]]) -> None:
         """``legs`` holds, by service name, one leg for each of its versions in order. Raises PlanRefused; then nothing has changed."""
@@ -156,6 +156,8 @@ class Table(Generic[L]):
         self._hosts: dict[bytes, _Host[L]] = {}
         self._wild: dict[bytes, _Host[L]] = {}
         self._any: _Host[L] = _Host()
+        # Without header conditions a start line and a host always lead to the same place, which the start line may then remember.
+        self._by_start = not any(route.match.headers for route in plan.routes)
         for order, route in enumerate(plan.routes):
             split = self.splits.get(route.service)
             if split is None:
@@ -174,6 +176,15 @@ class Table(Generic[L]):
 
     def match(self, request: Request) -> Split[L] | None:
         """The split of the best route that matches, or None when no route does."""
+        routed = request.start.routed
+        if routed is not None and routed[0] is self and routed[1] == request.host:
+            return routed[2]  # type: ignore[return-value]  # it was this table that put it there
+        split = self._search(request)
+        if self._by_start:
+            request.start.routed = (self, request.host, split)
+        return split
+
+    def _search(self, request: Request) -> Split[L] | None:
         host = request.host
         if self._hosts and (routes := self._hosts.get(host)) and (split := routes.find(request)):
             return split

@@ -29,7 +29,7 @@ _CONNECTION_WORDS: Final = frozenset((b"close", b"keep-alive", b"upgrade", b"te"
 class Start:
     """One start line, read. ``path`` is normalised; ``line`` is what the origin gets; ``authority`` is an absolute-form target's."""
 
-    __slots__ = ("authority", "idempotent", "keep_alive", "line", "method", "minor", "path", "query")
+    __slots__ = ("authority", "idempotent", "keep_alive", "line", "method", "minor", "path", "query", "routed")
 
     def __init__(self, line: bytes) -> None:
         """Read ``line`` (without CRLF). Raises DownstreamError (rules 1-5, 12, 42)."""
@@ -47,6 +47,7 @@ class Start:
         self.method = method
         self.idempotent = method in IDEMPOTENT
         self.authority = b""
+        self.routed: tuple[object, bytes, object] | None = None  # the router's: where this line led last time (table, host, split)
         self.line = b"%b %b HTTP/1.1" % (method, self._read_target(target))
         fault = gate.start_line_fault(line)
         if fault:
@@ -98,9 +99,9 @@ class Starts(dict[bytes, Start]):
 class Request:
     """One parsed head.
 
-    ``head`` is what of it may be forwarded: the start line and the end-to-end field lines, each as received and validated, without
-    framing, hop-by-hop and forwarding fields, and the empty line. ``lines`` are the field lines as received. ``host`` is the routing
-    key, ``authority`` the Host value. ``length`` is the body's size in bytes, 0 without one, -1 when it is chunked.
+    ``rest`` is what of its fields may be forwarded, each line as received and validated, without framing, hop-by-hop and forwarding
+    fields; it begins with the CRLF of the start line and ends with one. ``lines`` are all field lines as received. ``host`` is the
+    routing key, ``authority`` the Host value. ``length`` is the body's size in bytes, 0 without one, -1 when it is chunked.
     """
 
     # Defaults live on the class: a request sets only what it has, and most have little.
@@ -115,14 +116,24 @@ class Request:
     forwarded_host = b""
     request_id = b""
     via = b""
+    onward: bytes | None = None  # the forwarder's: ``rest`` and its own lines, up to the value of the request id
 
-    def __init__(self, start: Start, head: bytes, lines: list[bytes]) -> None:
+    def __init__(self, start: Start, rest: bytes, lines: list[bytes]) -> None:
         self.start = start
-        self.method = start.method
         self.path = start.path
         self.keep_alive = start.keep_alive
-        self.head = head
+        self.rest = rest
         self.lines = lines
+
+    def again(self, start: Start) -> None:
+        """Become the next request of the same connection, with another start line and byte for byte the same fields."""
+        self.start = start
+        self.path = start.path
+
+    @property
+    def method(self) -> bytes:
+        """As received."""
+        return self.start.method
 
     @property
     def query(self) -> bytes:
@@ -134,6 +145,11 @@ class Request:
         """The client's HTTP minor version."""
         return self.start.minor
 
+    @property
+    def repeats(self) -> bool:
+        """Whether a next request with the same fields means the same but for its start line: no body, HTTP/1.1, no absolute form."""
+        return not self.length and self.start.minor == 1 and not self.start.authority
+
 
 def parse(head: bytes, starts: Starts, table: LineTable) -> Request:
     """Read one head, from its first byte to the empty line's CRLF. Raises DownstreamError; its connection is not to be read again."""
@@ -141,10 +157,7 @@ def parse(head: bytes, starts: Starts, table: LineTable) -> Request:
     if len(lines) > limits.HEADER_FIELDS_MAX + 3:
         raise DownstreamError(431, f"more than {limits.HEADER_FIELDS_MAX} header fields")
     line = lines.pop(0)
-    start = starts[line]
-    if start.line != line:
-        head = start.line + head[len(line) :]
-    request = Request(start, head, lines)
+    request = Request(starts[line], head[len(line) : -2], lines)
     try:
         _read_fields(request, list(filter(None, map(table.lookup, lines))))
     except BadLine as error:
@@ -153,8 +166,8 @@ def parse(head: bytes, starts: Starts, table: LineTable) -> Request:
 
 
 def _read_fields(request: Request, special: list[Field]) -> None:
-    """Apply the fields that matter, in order, and take out of ``head`` those that are ours to make anew."""
-    head = request.head
+    """Apply the fields that matter, in order, and take out of ``rest`` those that are ours to make anew."""
+    rest = request.rest
     chunked = counted = closing = False
     expectation = nominated = None
     for field in special:
@@ -165,7 +178,7 @@ def _read_fields(request: Request, special: list[Field]) -> None:
             request.authority = field.value
             request.host = field.key
             continue  # the one special line that is forwarded as it stands
-        head = field.taken_out(head)
+        rest = field.taken_out(rest)
         if kind == Kind.CONNECTION:
             names = field.names
             if b"close" in names:
@@ -181,7 +194,7 @@ def _read_fields(request: Request, special: list[Field]) -> None:
             counted = True
             request.length = field.number
             if not field.number:  # said, not implied: an origin may insist on it where the method wants a body (411)
-                head = head[:-2] + b"Content-Length: 0\r\n\r\n"
+                rest += b"Content-Length: 0\r\n"
         elif kind == Kind.TRANSFER_ENCODING:
             if chunked:
                 raise BadLine("Transfer-Encoding is given twice")
@@ -192,7 +205,7 @@ def _read_fields(request: Request, special: list[Field]) -> None:
             request.te_trailers = b"trailers" in field.names
         else:
             _read_forwarding(request, field)
-    request.head = head
+    request.rest = rest
     if chunked:
         _check_chunked(request, counted)
     if expectation is not None:
@@ -221,7 +234,7 @@ def _read_expectation(request: Request, value: bytes) -> None:
 def _drop_nominated(request: Request, names: frozenset[bytes]) -> None:
     for line in request.lines:
         if line.partition(b":")[0].lower() in names:
-            request.head = request.head.replace(b"\r\n" + line + b"\r\n", b"\r\n", 1)
+            request.rest = request.rest.replace(b"\r\n" + line + b"\r\n", b"\r\n", 1)
 
 
 def _check_host(request: Request) -> None:
@@ -233,7 +246,7 @@ def _check_host(request: Request) -> None:
         if authority:
             request.host = parse_host(authority)
             request.authority = authority
-            request.head = request.head[:-2] + b"Host: " + authority + b"\r\n\r\n"
+            request.rest += b"Host: " + authority + b"\r\n"
     elif authority and authority.lower() != request.authority.lower():
         raise BadLine("Host differs from the request target's authority")
 
