@@ -26,7 +26,7 @@ def salt(service: str, version: str) -> int:
 
 def user_hash(key: bytes) -> int:
     """64 bits that stand for a user's key; the key itself is kept nowhere."""
-    return mmh3.hash64(key, 0, True, False)[0]
+    return mmh3.hash64(key, 0, signed=False)[0]  # by keyword: mmh3 5.3 ignores a fourth positional argument
 
 
 def choose(key: bytes, salts: Sequence[int], weights: Sequence[float]) -> int:

@@ -100,12 +100,13 @@ class _Entry(Generic[L]):
 class _Host(Generic[L]):
     """Routes of one host form, by path."""
 
-    __slots__ = ("exact", "prefixes", "regexes")
+    __slots__ = ("exact", "longest", "prefixes", "regexes")
 
     def __init__(self) -> None:
         self.exact: dict[bytes, list[_Entry[L]]] = {}
         self.prefixes: dict[bytes, list[_Entry[L]]] = {}
         self.regexes: list[_Entry[L]] = []
+        self.longest = 0
 
     def add(self, route: Route, entry: _Entry[L]) -> None:
         match = route.match
@@ -114,7 +115,9 @@ class _Host(Generic[L]):
         elif match.path_regex:
             self.regexes.append(entry)
         else:
-            self.prefixes.setdefault(match.path_prefix.encode().rstrip(b"/"), []).append(entry)
+            prefix = match.path_prefix.encode().rstrip(b"/")
+            self.prefixes.setdefault(prefix, []).append(entry)
+            self.longest = max(self.longest, len(prefix))
 
     def sort(self) -> None:
         for entries in (*self.exact.values(), *self.prefixes.values(), self.regexes):
@@ -126,8 +129,11 @@ class _Host(Generic[L]):
             return split
         prefixes = self.prefixes
         if prefixes:
-            # The path itself, then without its last segment, and so on down to the empty prefix, which is "/".
+            # The path, cut to the longest prefix there is (8,000 slashes would cost 20 ms), then without its last segment, and so on
+            # down to the empty prefix, which is "/".
             end = len(path)
+            if end > self.longest:
+                end = path.rfind(b"/", 0, self.longest + 1)
             while True:
                 if (entries := prefixes.get(path[:end])) and (split := _first(entries, request)):
                     return split
