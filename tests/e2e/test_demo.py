@@ -24,15 +24,19 @@ COMMAND = [sys.executable, "-m", "proxy", "demo"]
 
 
 def left_over(directory: Path) -> list[str]:
-    """What is left of a demo whose temporary directory was made in ``directory``: files, and processes that name it."""
-    files = [str(path) for path in directory.glob("headgate-demo-*")]
+    """What is left of a demo whose temporary directory was made in ``directory``: files and processes."""
+    return [str(path) for path in directory.glob("headgate-demo-*")] + processes(directory)
+
+
+def processes(directory: Path) -> list[str]:
+    """The command lines of the living processes that were given ``directory`` for temporary files."""
     commands = []
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             environment = (entry / "environ").read_bytes()
             if f"TMPDIR={directory}\0".encode() in environment and (entry / "stat").read_text().split(") ")[-1][0] != "Z":
                 commands.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-    return files + commands
+    return commands
 
 
 def gone(directory: Path) -> list[str]:
@@ -136,6 +140,20 @@ def test_a_closed_terminal_leaves_nothing(tmp_path: Path) -> None:
         process.wait(15)
 
     assert [] == gone(tmp_path)
+
+
+def test_a_demo_that_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    """Its directory stays: nobody is left to remove it."""
+    with on_a_terminal(tmp_path) as (process, ours):
+        read_until(ours, "v1 carries everything", 20)
+        before = processes(tmp_path)
+        process.kill()
+        process.wait(10)
+        ends = CLOCK.now() + 10
+        while (left := processes(tmp_path)) and CLOCK.now() < ends:
+            select.select([], [], [], 0.05)
+
+    assert (True, []) == (len(before) >= 6, left)  # the demo, three origins, the supervisor, a worker
 
 
 def test_a_child_that_dies_is_named_with_its_last_words(tmp_path: Path) -> None:
