@@ -31,6 +31,7 @@ HALF_CLOSE_GRACE_S: Final = 1.0  # an answer this soon still reaches a client th
 
 # ---- header-line table (wire.headers) -------------------------------------------------------------------------------------------
 LINE_TABLE_ENTRIES_MAX: Final = 4096  # then it is emptied; browsers and services repeat a few dozen lines
+START_TABLE_ENTRIES_MAX: Final = 8192  # start lines remembered, with what they mean; 6 MiB at most
 LINE_TABLE_LINE_BYTES_MAX: Final = 256  # longer lines are rarely repeated; 1 MiB for the whole table
 
 # ---- connections ----------------------------------------------------------------------------------------------------------------
@@ -63,6 +64,7 @@ WORKER_BACKOFF_MAX_S: Final = 5.0
 WORKER_STEADY_S: Final = 10.0  # a worker that served this long has no back-off to serve when it dies
 WORKER_START_TIMEOUT_S: Final = 20.0  # from exec to its hello; Python and its imports take 0.2 s, on a starved machine seconds
 START_FAILURES_MAX: Final = 8  # workers that died before all served for the first time; it will not get better by itself
+WORKER_SILENT_S: Final = 10.0  # without a report, which comes every second; compiling 20,000 routes takes less
 LAST_WORDS_S: Final = 0.5  # between the end of a worker's process and of its channel, whichever comes first
 DRAIN_GRACE_S: Final = 2.0  # over drain_timeout, for the worker to say so and exit; then it is killed
 CHANNEL_BACKLOG_BYTES_MAX: Final = 1024 * KiB  # a worker owing this much keeps its counts to itself until they are read

@@ -69,7 +69,6 @@ def service_view(control: Control, service: Service) -> dict[str, Any]:
 
 
 def _observed(control: Control, service: Service, recent: dict[str, Recent]) -> dict[str, dict[str, Any]]:
-    in_flight = control.totals.in_flight()
     seen = sum(r.requests for r in recent.values())
     observed: dict[str, dict[str, Any]] = {}
     for version in service.versions:
@@ -81,7 +80,7 @@ def _observed(control: Control, service: Service, recent: dict[str, Recent]) -> 
             "error_rate": now.error_rate,
             "p50_ms": _ms(now.p50_s),
             "p99_ms": _ms(now.p99_s),
-            "in_flight": in_flight[key],
+            "in_flight": control.totals.in_flight_of(key),
             "rps": round(now.rps, 3),
             "share": 100 * now.requests / seen if seen else None,
         }

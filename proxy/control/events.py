@@ -118,6 +118,9 @@ class RecentEvent(msgspec.Struct, frozen=True):
     figures: dict[str, Any] = {}
 
 
+REPEATING = frozenset({"not_decided"})
+"""Kinds that come again with every report until somebody mends the cause: the same within ``REPEAT_S`` is one event."""
+
 REPEAT_S = 10.0
 
 
@@ -130,9 +133,9 @@ class RecentEvents:
         self._count = 0
 
     def add(self, at_s: float, kind: str, service: str, text: str, **figures: Any) -> None:
-        """Remember it and tell; the same again within ``REPEAT_S`` is neither: a full disk is one event, not ten a second."""
+        """Remember it and tell."""
         last = self._ring[-1] if self._ring else None
-        if last and (last.kind, last.service, last.text) == (kind, service, text) and at_s - last.at_s < REPEAT_S:
+        if kind in REPEATING and last and (last.kind, last.service, last.text) == (kind, service, text) and at_s - last.at_s < REPEAT_S:
             return
         self._count += 1
         event = RecentEvent(self._count, at_s, kind, service, text, figures)

@@ -87,11 +87,12 @@ class Publisher:
         answers = await self._workers.prepare(plan, slots, limits.PREPARE_TIMEOUT_S)
         refusals = [f"worker {slot}: {a.reason}" for slot, a in sorted(answers.items()) if a.state == "refused"]
         willing = tuple(slot for slot in slots if answers[slot].state == "done")
+        self._replace_silent(answers, f"did not compile generation {plan.generation} in {limits.PREPARE_TIMEOUT_S:g} s")
         if refusals or (slots and not willing):
             self._workers.abandon(plan.generation, slots)
-            self._replace_silent(answers, f"did not compile generation {plan.generation} in {limits.PREPARE_TIMEOUT_S:g} s")
-            raise PlanRefused(refusals[0] if refusals else f"no worker compiled it in {limits.PREPARE_TIMEOUT_S:g} s")
-        self._replace_silent(answers, f"did not compile generation {plan.generation} in {limits.PREPARE_TIMEOUT_S:g} s")
+            raise PlanRefused(
+                refusals[0] if refusals else f"no worker compiled it: they ended, or took over {limits.PREPARE_TIMEOUT_S:g} s"
+            )
         self._prepared, self._willing = plan, willing
 
     def abandon(self) -> None:

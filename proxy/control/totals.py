@@ -90,7 +90,11 @@ class Totals:
 
     def in_flight(self) -> dict[Key, int]:
         """Requests in flight now, by version."""
-        return {key: sum(levels.get(key, 0) for levels in self._in_flight.values()) for key in self.cells}
+        return {key: self.in_flight_of(key) for key in self.cells}
+
+    def in_flight_of(self, key: Key) -> int:
+        """Requests in flight now of one version."""
+        return sum(levels.get(key, 0) for levels in self._in_flight.values())
 
     def downstream_connections(self) -> int:
         """Client connections now."""

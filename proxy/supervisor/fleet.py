@@ -67,6 +67,7 @@ class _Slot:
         self.prepared = 0
         self.accepting = False
         self.drained: int | None = None
+        self.heard_at = 0.0
         self.why = ""
 
     def expect(self, kind: str, number: int) -> asyncio.Future[Answer]:
@@ -201,10 +202,12 @@ class Fleet:
         if self._stopping.is_set():
             self._kill(slot)  # the order to end came while it was being started, and did not find it
         late = loop.call_later(limits.WORKER_START_TIMEOUT_S, self._late, slot)
+        watch = self._tasks.spawn(self._watch(slot), name=f"watch of worker {slot.number}")
         deaf = self._tasks.spawn(self._deaf(slot, silence), name=f"channel of worker {slot.number}")
         code = await slot.process.wait()
         late.cancel()
         deaf.cancel()
+        watch.cancel()
         with suppress(TimeoutError):
             async with asyncio.timeout(limits.LAST_WORDS_S):
                 await silence.wait()  # its last counts may be on their way still
@@ -227,6 +230,7 @@ class Fleet:
 
     def _heard(self, slot: _Slot, message: object) -> None:
         assert self._listening is not None
+        slot.heard_at = self._clock.now()
         match message:
             case ch.Hello(pid=pid):
                 slot.hello = True
@@ -244,6 +248,13 @@ class Fleet:
                 slot.settle("report", number, Answer("done"))
             case ch.Drained(cut=cut):
                 slot.drained = cut
+
+    async def _watch(self, slot: _Slot) -> None:
+        """A worker reports every second. One that has not for so long hangs, and its clients with it."""
+        while True:
+            await asyncio.sleep(limits.WORKER_SILENT_S / 4)
+            if slot.accepting and self._clock.now() - slot.heard_at > limits.WORKER_SILENT_S and not self._stopping.is_set():
+                self.replace(slot.number, f"has said nothing for {limits.WORKER_SILENT_S:g} s")
 
     async def _deaf(self, slot: _Slot, silence: asyncio.Event) -> None:
         """A channel that ended before its process: nobody commands that worker any more, so it may not stay."""

@@ -225,6 +225,15 @@ async def test_a_worker_that_never_says_hello_is_replaced(monkeypatch: pytest.Mo
         await y.until("down 0 did not start in 0.05 s")
 
 
+async def test_a_worker_that_says_nothing_any_more_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "WORKER_SILENT_S", 0.04)
+    async with yard(1) as y:
+        await y.ready()
+        y.clock.advance(1.0)
+
+        await y.until("down 0 has said nothing for 0.04 s")
+
+
 async def test_a_collect_waits_for_every_workers_counts() -> None:
     async with yard() as y:
         await y.ready()

@@ -35,12 +35,20 @@ def test_the_ring_is_bounded() -> None:
     assert (limits.RECENT_EVENTS_MAX, 11) == (len(events.since()), events.since()[0].id)
 
 
-def test_the_same_again_within_seconds_is_one_event() -> None:
+def test_a_full_disk_is_one_event_in_ten_seconds_and_not_ten_a_second() -> None:
     events = RecentEvents(lambda event: None)
     for at_s in (0.0, 0.1, 9.9, 10.1):
         events.add(at_s, "not_decided", "shop", "disk full")
 
     assert [0.0, 10.1] == [event.at_s for event in events.since()]
+
+
+def test_a_worker_that_dies_again_is_another_event() -> None:
+    events = RecentEvents(lambda event: None)
+    for at_s in (0.0, 0.1):
+        events.add(at_s, "worker_down", "", "worker 0 ended with exit code 1")
+
+    assert 2 == len(events.since())
 
 
 @pytest.mark.asyncio

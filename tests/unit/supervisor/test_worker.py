@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -348,3 +350,14 @@ async def test_a_place_is_read_from_the_command_line() -> None:
     channel.detach()
     for sock in (ours, theirs, third):
         sock.close()
+
+
+async def test_a_worker_imports_none_of_the_control_planes_libraries() -> None:
+    """They cost start-up time and memory in every worker."""
+    assert "" == imported_beside("proxy.supervisor.worker")
+
+
+def imported_beside(*modules: str) -> str:
+    heavy = ("yaml", "pydantic", "aiohttp", "sqlite3", "click", "rich", "prometheus_client")
+    code = f"import sys, {', '.join(modules)}; print(*sorted(set(sys.modules) & set({heavy!r})))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
