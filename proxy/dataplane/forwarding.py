@@ -21,7 +21,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 class Peer:
     """Facts of one client connection: its address, whether it may speak for others, and the lines that never change on it."""
 
-    __slots__ = ("_for_line", "_networks", "_via", "address", "trusted")
+    __slots__ = ("_authority", "_for_line", "_networks", "_plain", "_via", "address", "trusted")
 
     def __init__(self, address: str, networks: Networks, pseudonym: bytes) -> None:
         """``address`` is a bare IP, or empty on a unix socket, which only local peers can reach and is therefore trusted."""
@@ -30,6 +30,8 @@ class Peer:
         self.trusted = not address or _inside(address, networks)
         self._for_line = b"X-Forwarded-For: " + (self.address or b"unknown") + b"\r\nX-Forwarded-Proto: http"
         self._via = b"1.1 " + pseudonym
+        self._authority = b""
+        self._plain = b""  # our lines for a plain request to ``_authority``: a connection rarely changes its mind about the host
 
     def client(self, request: Request) -> bytes:
         """The address of the client itself: the last one in X-Forwarded-For that no trusted proxy vouches for, else the peer."""
@@ -45,7 +47,13 @@ class Peer:
         """The whole head for the origin. ``host_line`` stands in for the Host that an HTTP/1.0 client did not send."""
         onward = request.onward
         if onward is None:
-            onward = request.onward = request.rest + b"\r\n".join(self._lines(request, host_line))
+            if request.plain and request.authority == self._authority and self._authority and not self.trusted:
+                onward = request.onward = request.rest + self._plain
+            else:
+                lines = b"\r\n".join(self._lines(request, host_line))
+                if request.plain:
+                    self._authority, self._plain = request.authority, lines
+                onward = request.onward = request.rest + lines
         return request.start.line + onward + request_id + b"\r\n\r\n"
 
     def _lines(self, request: Request, host_line: bytes) -> list[bytes]:

@@ -100,13 +100,14 @@ class _Entry(Generic[L]):
 class _Host(Generic[L]):
     """Routes of one host form, by path."""
 
-    __slots__ = ("exact", "longest", "prefixes", "regexes")
+    __slots__ = ("all_paths", "exact", "longest", "prefixes", "regexes")
 
     def __init__(self) -> None:
         self.exact: dict[bytes, list[_Entry[L]]] = {}
         self.prefixes: dict[bytes, list[_Entry[L]]] = {}
         self.regexes: list[_Entry[L]] = []
         self.longest = 0
+        self.all_paths: Split[L] | None = None
 
     def add(self, route: Route, entry: _Entry[L]) -> None:
         match = route.match
@@ -122,8 +123,12 @@ class _Host(Generic[L]):
     def sort(self) -> None:
         for entries in (*self.exact.values(), *self.prefixes.values(), self.regexes):
             entries.sort(key=lambda entry: entry.rank)
+        if not self.exact and not self.regexes and list(self.prefixes) == [b""] and self.prefixes[b""][0].matcher.always:
+            self.all_paths = self.prefixes[b""][0].split  # the commonest host of all: everything to one service
 
     def find(self, request: Request) -> Split[L] | None:
+        if self.all_paths is not None:
+            return self.all_paths
         path = request.path
         if self.exact and (entries := self.exact.get(path)) and (split := _first(entries, request)):
             return split

@@ -1,8 +1,8 @@
 """The second reader: llhttp, through httptools, asked only whether a start line or a field line is well formed.
 
-It has no callbacks and sees each distinct line once, when our own reader learns it; a line that either refuses is refused. Two
-parsers that must agree leave less room for a smuggled message than one, and a line that comes again costs nothing. (With a Python
-callback per header, twelve browser headers cost 3.3 us a request; a whole head without callbacks 0.75 us; this, nothing once learned.)
+It has no callbacks and sees each start line, each field name and each line that matters once, when our own reader learns it; what
+either refuses is refused. Two parsers that must agree leave less room for a smuggled message than one, and what comes again costs
+nothing. (With a Python callback per header, twelve browser headers cost 3.3 us a request; a whole head without callbacks 0.75 us.)
 
 What lines mean together (two lengths, a length beside chunked) is not asked here: ``request`` and ``response`` refuse every conflict.
 """
@@ -40,18 +40,18 @@ def _feed(head: bytes) -> str:
     return ""
 
 
-def line_passes(line: bytes, *, framing: bool) -> bool:
-    """Whether llhttp takes a field line (without CRLF) as the only one of a request; ``framing``: it may announce what follows."""
+def line_passes(line: bytes) -> bool:
+    """Whether llhttp takes a field line (without CRLF) as the only one of a request."""
     passes = not _feed(b"GET / HTTP/1.1\r\n" + line + b"\r\n\r\n")
-    if framing:
-        _renew()
+    _renew()  # the line may have announced a body, an upgrade or a close, and llhttp would wait for it
     return passes
 
 
 def start_line_fault(line: bytes) -> str:
     """What llhttp has against a request line: ``method`` when it does not know the method, other words otherwise, empty for nothing."""
     fault = _feed(line + b"\r\nHost: a\r\n\r\n")
-    _renew()
+    if not line.endswith(b"1"):
+        _renew()  # after HTTP/1.0 llhttp takes no second message
     return fault
 
 

@@ -201,9 +201,11 @@ class LineTable(dict[bytes, "Field | None"]):
         name, kind, repeated = known
         if raw_value.translate(None, _VALUE_CONTROLS) != raw_value:
             raise BadLine("control character in a header value")
-        entry = classify(kind, line, name, raw_value.strip(b" \t")) if kind != Kind.PLAIN else None
-        if not gate.line_passes(line, framing=entry is not None):
-            raise BadLine("malformed header line")
+        entry = None
+        if kind != Kind.PLAIN:  # of a plain line nothing is left to ask: its name passed both readers, its value holds no control
+            entry = classify(kind, line, name, raw_value.strip(b" \t"))
+            if not gate.line_passes(line):
+                raise BadLine("malformed header line")
         if repeated and len(line) <= limits.LINE_TABLE_LINE_BYTES_MAX:
             if len(self) >= limits.LINE_TABLE_ENTRIES_MAX:
                 self.clear()
@@ -215,6 +217,8 @@ class LineTable(dict[bytes, "Field | None"]):
         """Validate the name of a line; names are remembered as they were spelled."""
         name, _ = split_line(line)
         kind = self._kinds.get(name, Kind.PLAIN)
+        if kind == Kind.PLAIN and not gate.line_passes(name + b": x"):
+            raise BadLine("malformed header name")
         if kind == Kind.PLAIN and b"_" in name and self._kinds is REQUEST_KINDS:
             kind = Kind.DROP  # rule 13: `_` and `-` become the same CGI variable, so `X_Forwarded_For` would pass for ours
         known = name, kind, name not in UNREPEATED

@@ -21,6 +21,7 @@ from proxy.wire.headers import REQUEST_KINDS, UNNOMINATABLE, BadLine, Field, Kin
 SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 IDEMPOTENT: Final = SAFE | {b"PUT", b"DELETE"}
 
+_COMMON_METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"))
 _METHOD = re.compile(rb"[!#$%%&'*+\-.^_`|~0-9A-Za-z]{1,%d}" % limits.METHOD_BYTES_MAX)
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
 _CONNECTION_WORDS: Final = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings", b"proxy-connection"))
@@ -37,9 +38,10 @@ class Start:
         if len(words) != 3:
             raise DownstreamError(400, "request line is not `method target version`")
         method, target, version = words
-        self.minor = self._read_version(version)
-        self.keep_alive = bool(self.minor)
-        self._check_method(method)
+        self.minor = 1 if version == b"HTTP/1.1" else self._older_minor(version)
+        self.keep_alive = self.minor == 1
+        if method not in _COMMON_METHODS:
+            self._check_method(method)
         if len(target) > limits.TARGET_BYTES_MAX:
             raise DownstreamError(414, f"request target is over {limits.TARGET_BYTES_MAX} bytes")
         if target.translate(None, targets.LEGAL):
@@ -48,7 +50,8 @@ class Start:
         self.idempotent = method in IDEMPOTENT
         self.authority = b""
         self.routed: tuple[object, bytes, object] | None = None  # the router's: where this line led last time (table, host, split)
-        self.line = b"%b %b HTTP/1.1" % (method, self._read_target(target))
+        forwarded = self._read_target(target)
+        self.line = line if forwarded is target and self.minor else b"%b %b HTTP/1.1" % (method, forwarded)
         fault = gate.start_line_fault(line)
         if fault:
             raise (
@@ -56,15 +59,15 @@ class Start:
             )
 
     def _read_target(self, target: bytes) -> bytes:
-        """Set path and query; returns the target to forward."""
-        if target == b"*" and self.method == b"OPTIONS":
-            self.path, self.query = b"/", b""
-            return target
+        """Set path and query; returns the target to forward, the same object when nothing had to change."""
         if target[:1] != b"/":
+            if target == b"*" and self.method == b"OPTIONS":
+                self.path, self.query = b"/", b""
+                return target
             self.authority, target = targets.split_absolute(target)
         path, mark, self.query = target.partition(b"?")
-        self.path = targets.normalise(path)
-        return self.path + mark + self.query
+        self.path = normal = targets.normalise(path)
+        return target if normal is path else normal + mark + self.query
 
     @staticmethod
     def _check_method(method: bytes) -> None:
@@ -74,9 +77,7 @@ class Start:
             raise DownstreamError(405, f"{method.decode()} is not allowed here")
 
     @staticmethod
-    def _read_version(version: bytes) -> int:
-        if version == b"HTTP/1.1":
-            return 1
+    def _older_minor(version: bytes) -> int:
         if version == b"HTTP/1.0":
             return 0
         if _VERSION.fullmatch(version):
@@ -90,7 +91,7 @@ class Starts(dict[bytes, Start]):
     def __missing__(self, line: bytes) -> Start:
         start = Start(line)
         if len(line) <= limits.LINE_TABLE_LINE_BYTES_MAX:
-            if len(self) >= limits.LINE_TABLE_ENTRIES_MAX:
+            if len(self) >= limits.START_TABLE_ENTRIES_MAX:
                 self.clear()
             self[line] = start
         return start
@@ -144,6 +145,11 @@ class Request:
     def minor(self) -> int:
         """The client's HTTP minor version."""
         return self.start.minor
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing in it calls for lines of its own on the way to the origin: no body, no Via, no trailers wanted, a Host."""
+        return not (self.length or self.via or self.te_trailers) and self.host != b""
 
     @property
     def repeats(self) -> bool:

@@ -63,10 +63,9 @@ def _remove_dots(path: bytes) -> bytes:
 
 def normalise(path: bytes) -> bytes:
     """The normalised form of a path that begins with ``/``; the same object when it is in that form already."""
-    if b"\\" in path:
-        raise DownstreamError(400, "backslash in the path")
-    if b"%" in path:
-        path = _ESCAPE.sub(_unescape, path)
-    if b"/." in path:
-        path = _remove_dots(path)
+    if b"%" in path or b"/." in path or b"\\" in path:
+        if b"\\" in path:
+            raise DownstreamError(400, "backslash in the path")
+        normal = _remove_dots(_ESCAPE.sub(_unescape, path))
+        return path if normal == path else normal
     return path

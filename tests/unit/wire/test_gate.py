@@ -9,13 +9,13 @@ from proxy.wire import gate
 
 @pytest.mark.parametrize("line", [b"X: a", b"X:", b"X: a\tb", b"X: \x80\xff", b"X:a", b"Host: a"])
 def test_a_well_formed_line_passes(line: bytes) -> None:
-    assert gate.line_passes(line, framing=False)
+    assert gate.line_passes(line)
 
 
 @pytest.mark.parametrize("line", [b"X", b"X : a", b"X Y: a", b": a", b"X: a\x00b", b"X: a\rb", b"X\x00: a", b"(X): a"])
 def test_a_malformed_line_does_not_pass(line: bytes) -> None:
     """Rules 8, 10 and 11."""
-    assert not gate.line_passes(line, framing=False)
+    assert not gate.line_passes(line)
 
 
 @pytest.mark.parametrize(
@@ -24,19 +24,19 @@ def test_a_malformed_line_does_not_pass(line: bytes) -> None:
 def test_a_line_that_announces_something_leaves_nothing_behind(line: bytes) -> None:
     """The next line is judged as if it were the first."""
     for _ in range(3):
-        assert gate.line_passes(line, framing=True)
-        assert gate.line_passes(b"X: a", framing=False)
-        assert not gate.line_passes(b"X : a", framing=False)
+        assert gate.line_passes(line)
+        assert gate.line_passes(b"X: a")
+        assert not gate.line_passes(b"X : a")
 
 
 def test_a_refused_line_leaves_nothing_behind() -> None:
-    assert not gate.line_passes(b"X : a", framing=False)
-    assert gate.line_passes(b"X: a", framing=False)
+    assert not gate.line_passes(b"X : a")
+    assert gate.line_passes(b"X: a")
 
 
 def test_an_upgrade_is_not_a_fault() -> None:
     """llhttp stops where another protocol may begin; ours never lets one begin there."""
-    assert gate.line_passes(b"Connection: upgrade\r\nUpgrade: h2c", framing=True)
+    assert gate.line_passes(b"Connection: upgrade\r\nUpgrade: h2c")
     assert "" == gate.start_line_fault(b"CONNECT a:1 HTTP/1.1")
 
 

@@ -234,7 +234,7 @@ def test_a_refused_start_line_is_not_remembered() -> None:
 
 
 def test_the_table_of_start_lines_is_emptied_at_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "LINE_TABLE_ENTRIES_MAX", 3)
+    monkeypatch.setattr(limits, "START_TABLE_ENTRIES_MAX", 3)
     starts = Starts()
     for number in range(4):
         starts[b"GET /%d HTTP/1.1" % number]
