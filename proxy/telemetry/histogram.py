@@ -64,7 +64,7 @@ def quantile(counts: Mapping[int, int], q: float) -> float | None:
             low = BOUNDS_S[index - 1] if index else 0.0
             return low + (BOUNDS_S[index] - low) * ((rank - seen) / count)
         seen += count
-    return BOUNDS_S[-1]
+    raise AssertionError("a rank beyond the total")
 
 
 def exposed(counts: Mapping[int, int]) -> list[tuple[float, int]]:

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from proxy import limits
+from proxy.telemetry.histogram import bucket
+from proxy.telemetry.recorder import Cell
+from proxy.telemetry.snapshot import CellDelta
+
+LABELS = {"service": "shop", "version": "v2", "generation": 7, "rollout": 3, "candidate_share": 0.05}
+
+
+def candidate() -> Cell:
+    return Cell("shop", "v2", 7, rollout=3, candidate_share=0.05, is_candidate=True)
+
+
+def test_a_delta_holds_all_that_was_counted() -> None:
+    cell = candidate()
+    cell.record(200, None, 0.01, True, 0)
+    cell.record(200, None, 0.01, True, 11)
+    cell.record(502, "connect", 0.002, True, 0)
+    cell.record(500, "status_5xx", 0.5, True, 12)
+    cell.record(500, "status_5xx", 0.5, False, 0)
+    cell.record(499, None, 3.0, False, 13)
+    cell.retries += 2
+    cell.fallbacks += 1
+
+    expected = CellDelta(
+        **LABELS,  # type: ignore[arg-type]  # a dictionary of mixed values
+        requests={200: 2, 502: 1, 500: 2, 499: 1},
+        failures={"connect": 1, "status_5xx": 2},
+        draws=4,
+        draw_failures={"connect": 1},
+        failed_users=[(12, "status_5xx")],
+        failed_users_dropped=0,
+        latency={bucket(0.01): 2, bucket(0.002): 1, bucket(0.5): 2, bucket(3.0): 1},
+        latency_sum_s=pytest.approx(4.022),
+        in_flight=5,
+        retries=2,
+        fallbacks=1,
+    )
+    assert expected == cell.take(5)
+
+
+def test_every_field_of_a_delta_is_covered_by_the_test_above() -> None:
+    """A field added to the message needs its line there."""
+    fields = (
+        "service version generation rollout candidate_share requests failures draws draw_failures failed_users failed_users_dropped"
+    )
+    fields += " latency latency_sum_s in_flight retries fallbacks"
+
+    assert fields.split() == [field.name for field in msgspec.structs.fields(CellDelta)]
+
+
+def test_taking_begins_anew() -> None:
+    cell = candidate()
+    cell.record(502, "connect", 0.01, True, 5)
+    cell.retries += 1
+    first = cell.take(0)
+
+    assert CellDelta(**LABELS, in_flight=1) == cell.take(1)  # type: ignore[arg-type]  # a dictionary of mixed values
+    cell.record(200, None, 0.01, True, 0)
+    assert ({502: 1}, [(5, "connect")]) == (first.requests, first.failed_users), "what was taken is edited no more"
+
+
+def test_two_cells_share_nothing() -> None:
+    one, other = candidate(), candidate()
+    one.record(502, "connect", 0.01, True, 5)
+
+    assert not other.dirty
+    assert {} == other.take(0).requests
+
+
+@pytest.mark.parametrize(
+    ("cause", "drawn", "is_candidate", "urgent"),
+    [
+        ("connect", True, True, True),
+        ("connect", True, False, False),
+        ("connect", False, True, False),
+        (None, True, True, False),
+    ],
+)
+def test_only_a_drawn_failure_of_a_candidate_is_urgent(cause: str | None, drawn: bool, is_candidate: bool, urgent: bool) -> None:
+    cell = Cell("shop", "v2", 1, is_candidate=is_candidate)
+
+    assert urgent is cell.record(502, cause, 0.01, drawn, 0)
+
+
+def test_an_override_that_fails_is_charged_and_judged_by_nobody() -> None:
+    cell = candidate()
+    cell.record(500, "status_5xx", 0.01, False, 0)
+    delta = cell.take(0)
+
+    assert ({"status_5xx": 1}, 0, {}, []) == (delta.failures, delta.draws, delta.draw_failures, delta.failed_users)
+
+
+def test_a_request_the_client_gave_up_on_is_charged_to_nobody() -> None:
+    """Rule 37."""
+    cell = candidate()
+    cell.record(499, None, 0.01, False, 9)
+    delta = cell.take(0)
+
+    assert ({499: 1}, {}, 0) == (delta.requests, delta.failures, delta.draws)
+
+
+def test_failed_users_are_bounded_and_what_is_dropped_is_counted() -> None:
+    cell = candidate()
+    for user in range(1, limits.FAILED_USERS_PER_SNAPSHOT_MAX + 4):
+        cell.record(502, "connect", 0.01, True, user)
+    delta = cell.take(0)
+
+    assert (limits.FAILED_USERS_PER_SNAPSHOT_MAX, 3) == (len(delta.failed_users), delta.failed_users_dropped)
+    assert {"connect": limits.FAILED_USERS_PER_SNAPSHOT_MAX + 3} == delta.failures
+    assert {} == delta.draw_failures, "a known user is not counted twice"
+
+
+@pytest.mark.parametrize("what", ["request", "retries", "fallbacks"])
+def test_a_cell_is_dirty_once_anything_was_counted(what: str) -> None:
+    cell = candidate()
+    before = cell.dirty
+    if what == "request":
+        cell.record(200, None, 0.01, True, 0)
+    else:
+        setattr(cell, what, 1)
+
+    assert (False, True) == (before, cell.dirty)
+    cell.take(0)
+    assert not cell.dirty
+
+
+def test_the_level_in_flight_is_not_reset() -> None:
+    cell = candidate()
+    cell.in_flight += 2
+    cell.take(2)
+
+    assert 2 == cell.in_flight
