@@ -73,6 +73,7 @@ def parse(head: bytes, table: LineTable, statuses: Statuses, *, head_request: bo
             raise UpstreamError("protocol", "205 with a body")
         if response.length < 0:  # RFC 9110 section 15.3.6: without a length its end would be the connection's
             response.head = response.head[:-2] + b"Content-Length: 0\r\n\r\n"
+            response.keep_alive = False  # what the origin may still send, an empty chunk for one, is not the next answer
         response.length = 0
     return response
 
