@@ -116,12 +116,14 @@ class Clients:
 class Headgate:
     """One start of headgate on ``folder/headgate.yaml``. ``listener`` and ``admin`` are the ports it said it has."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: str = "") -> None:
+        """``program`` is Python source to run instead of the command, with the configuration's path as its argument."""
         self.folder = folder
         self.log_path = folder / f"log-{time.monotonic_ns()}.jsonl"
         with self.log_path.open("wb") as log:
-            command = [sys.executable, "-m", "proxy", "run", "--config", str(folder / "headgate.yaml")]
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
+            config = str(folder / "headgate.yaml")
+            command = ["-c", program, config] if program else ["-m", "proxy", "run", "--config", config]
+            self.process = subprocess.Popen([sys.executable, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
         self.listener = self.admin = 0
 
     def lines(self) -> list[dict[str, Any]]:
@@ -234,9 +236,9 @@ routes:
         fresh.write_text(text)
         os.replace(fresh, self.folder / "headgate.yaml")
 
-    def start(self) -> Headgate:
+    def start(self, program: str = "") -> Headgate:
         """Start headgate, without waiting."""
-        self.started.append(Headgate(self.folder))
+        self.started.append(Headgate(self.folder, program))
         return self.started[-1]
 
     def running(self) -> Headgate:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import signal
 import socket
@@ -12,6 +14,21 @@ import pytest
 from tests.kit.running import Clients, Headgate, Place, alive, place, until
 
 pytestmark = pytest.mark.e2e  # real processes
+
+
+BROKEN = """
+import os, sys
+from pathlib import Path
+from proxy.control.loop import Control
+from proxy.supervisor.main import run
+
+async def broken(self, given):
+    raise AssertionError("a bug")
+
+Control._command = broken
+sys.exit(run(Path(sys.argv[1]), why="a test", overrides=(), env=os.environ))
+"""
+"""headgate with a bug: its control loop breaks at the first command."""
 
 
 def killed(p: Place, headgate: Headgate) -> list[int]:
@@ -97,6 +114,23 @@ def test_orphans_serve_on_and_leave_for_the_next_supervisor_without_a_gap(tmp_pa
 
         assert ([True, True], {("v1", 200)}) == (served_alone, set(answers))
         assert not set(orphans) & set(after.workers())
+
+
+def test_a_control_loop_that_breaks_ends_the_supervisor_and_leaves_the_workers_serving(tmp_path: Path) -> None:
+    with place(tmp_path) as p:
+        headgate = p.start(BROKEN).accepting()
+        p.port, workers = headgate.listener, headgate.workers()
+        clients = Clients(headgate.listener, threads=2)
+        with contextlib.suppress(OSError, http.client.HTTPException):  # its admin API ends in the middle of the answer
+            headgate.call("POST", "/api/v1/services/shop/rollout/pause", {})
+        code = headgate.process.wait(20)
+        seen = sum(clients.answers.values())
+        until(lambda: sum(clients.answers.values()) > seen + 50)
+        p.write()
+        p.running()
+        until(lambda: not any(alive(pid) for pid in workers))
+
+        assert (70, {("v1", 200)}) == (code, set(clients.stop()))
 
 
 def test_a_guard_still_acts_after_the_supervisor_was_killed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from proxy.errors import OperatorError
 from proxy.model.intent import Listener
 from proxy.supervisor.lock import Claim
 from proxy.supervisor.sockets import Sockets, is_worker
+from tests.kit.running import until
 
 WEB = Listener("web", "127.0.0.1", 0)
 
@@ -54,11 +55,18 @@ def test_a_taken_port_is_an_error_that_names_listener_and_address(taken: socket.
         Sockets([Listener("web", "127.0.0.1", port)], 1, None)
 
 
-def test_a_port_is_shared_with_the_workers_of_a_dead_predecessor(taken: socket.socket) -> None:
-    orphan = subprocess.Popen([sys.executable, "-c", "input()", "proxy.supervisor.worker"], stdin=subprocess.PIPE)
+@pytest.fixture
+def orphan() -> Iterator[int]:
+    """A process that passes for a worker whose supervisor is gone."""
+    with subprocess.Popen([sys.executable, "-c", "input()", "proxy.supervisor.worker"], stdin=subprocess.PIPE) as process:
+        until(lambda: is_worker(process.pid))  # its command line can be read a moment after its start only
+        yield process.pid
+        process.communicate(b"\n")
+
+
+def test_a_port_is_shared_with_the_workers_of_a_dead_predecessor(taken: socket.socket, orphan: int) -> None:
     port = taken.getsockname()[1]
-    sockets = Sockets([Listener("web", "127.0.0.1", port)], 1, Claim(pid=1, instance="a", workers=(orphan.pid,)))
-    orphan.communicate(b"\n")
+    sockets = Sockets([Listener("web", "127.0.0.1", port)], 1, Claim(pid=1, instance="a", workers=(orphan,)))
 
     assert f"127.0.0.1:{port}" == sockets.addresses["web"]
     sockets.close()
