@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -69,7 +70,7 @@ def of_users(proxy: Headgate) -> dict[str, str]:
 
 def moved_back(history: list[dict[str, str]]) -> list[str]:
     """Users that met v2 and then v1, from one weight to a higher one."""
-    return [user for before, after in zip(history, history[1:], strict=False) for user in before if before[user] > after[user]]
+    return [user for before, after in itertools.pairwise(history) for user in before if before[user] > after[user]]
 
 
 def within(share: float, users: dict[str, str]) -> bool:
