@@ -157,7 +157,7 @@ class Downstream(asyncio.Protocol):
         elif self._state == _HEAD and self._buffer:
             self._refuse(DownstreamError(408, "the head did not arrive in time"))
         else:
-            self.transport.abort()
+            self.transport.close()
 
     # -- reading ------------------------------------------------------------------------------------------------------------------
 
@@ -276,7 +276,7 @@ class Downstream(asyncio.Protocol):
         elif self._half_closed:
             self.transport.close()
         else:
-            self._set_deadline(now + limits.IDLE_TIMEOUT_S)
+            self._set_deadline(now + (limits.DRAIN_IDLE_S if self._plane.draining else limits.IDLE_TIMEOUT_S))
             self.resume_reading()
 
     def _resume(self) -> None:
@@ -333,6 +333,11 @@ class Downstream(asyncio.Protocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._set_deadline(perf_counter() + limits.LINGER_S)
+
+    def drain(self) -> None:
+        """The worker is going: an idle connection ends soon, any other after its answer."""
+        if self.idle:
+            self._set_deadline(perf_counter() + limits.DRAIN_IDLE_S)
 
     def _set_deadline(self, deadline: float) -> None:
         self.deadline = deadline

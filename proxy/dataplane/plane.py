@@ -14,17 +14,17 @@ from collections.abc import Callable
 from email.utils import formatdate
 from ipaddress import ip_network
 from random import SystemRandom
-from time import perf_counter, time
-from typing import Any
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
 
-from proxy import limits
-from proxy.dataplane.access_log import AccessLog
+from proxy.clock import Clock, SystemClock
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Networks, Peer, RequestIds
 from proxy.dataplane.legs import Leg
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
+from proxy.model.intent import AccessLog as AccessLogPlan
 from proxy.model.plan import RoutePlan, ServicePlan
 from proxy.model.service import Endpoint
 from proxy.routing.table import Table
@@ -33,6 +33,9 @@ from proxy.telemetry.recorder import Cell
 from proxy.telemetry.snapshot import EndpointState, Snapshot
 from proxy.wire import request, response
 from proxy.wire.request import Request
+
+if TYPE_CHECKING:
+    from proxy.telemetry.access_log import AccessLog
 
 PoolKey = tuple[str, str, Endpoint]
 
@@ -52,13 +55,24 @@ class _Prepared:
         self.networks = networks
 
 
+def _open_access_log(plan: AccessLogPlan | None) -> AccessLog | None:
+    if plan is None:
+        return None
+    from proxy.telemetry.access_log import AccessLog  # structlog costs every worker 50 ms and 6 MiB, and most log no requests
+
+    return AccessLog(plan.path, plan.sample)
+
+
 class DataPlane:
     """One worker's whole. Call ``prepare`` and ``commit`` before ``listen``."""
 
-    def __init__(self, worker: int, *, loop: asyncio.AbstractEventLoop, on_urgent: Callable[[], None]) -> None:
+    def __init__(
+        self, worker: int, *, loop: asyncio.AbstractEventLoop, on_urgent: Callable[[], None], clock: Clock | None = None
+    ) -> None:
         """``on_urgent`` is called when a candidate has just failed a request: a judge should hear of it before the next snapshot."""
         chance = SystemRandom()
         self.worker = worker
+        self._clock = clock or SystemClock()
         self.loop = loop
         self.on_urgent = on_urgent
         self.tasks = TaskGroup(self._task_failed)
@@ -137,7 +151,7 @@ class DataPlane:
         if self._plan is None or self._plan.access_log != new.plan.access_log:
             if self.access_log is not None:
                 self.access_log.close()
-            self.access_log = AccessLog(new.plan.access_log) if new.plan.access_log else None
+            self.access_log = _open_access_log(new.plan.access_log)
         self._plan = new.plan
         for key, pool in old.items():
             if key not in new.pools:
@@ -163,14 +177,10 @@ class DataPlane:
         self.draining = True
         for server in self._servers:
             server.close()
-        for downstream in list(self.downstreams):
-            downstream.keep_alive = False
         # A client on an idle connection may be sending its next request this very moment: it still gets its answer, with `close`.
-        if not await self._emptied(min(timeout_s, limits.DRAIN_IDLE_S)):
-            for downstream in list(self.downstreams):
-                if downstream.idle:
-                    downstream.transport.close()
-            await self._emptied(timeout_s - limits.DRAIN_IDLE_S)
+        for downstream in list(self.downstreams):
+            downstream.drain()
+        await self._emptied(timeout_s)
         cut = sum(not downstream.idle for downstream in self.downstreams)
         self.close()
         return cut
@@ -226,7 +236,7 @@ class DataPlane:
         assert self.access_log is not None
         self.access_log.offer(
             (
-                time(),
+                self._clock.wall(),
                 peer.address.decode(),
                 req.method.decode(),
                 req.host.decode(),
@@ -242,7 +252,7 @@ class DataPlane:
 
     def date_line(self) -> bytes:
         """The Date field of this second."""
-        now = int(time())
+        now = int(self._clock.wall())
         if now != self._date_at:
             self._date_at = now
             self._date = b"Date: " + formatdate(now, usegmt=True).encode()
@@ -272,7 +282,7 @@ class DataPlane:
             worker=self.worker,
             sequence=self._sequence,
             generation=generation,
-            at_s=time(),
+            at_s=self._clock.wall(),
             cells=deltas,
             endpoints=[
                 EndpointState(

@@ -10,7 +10,7 @@ from proxy.model.service import Service
 
 
 class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where clients connect: ``host``/``port`` or ``unix``. ``trusted_proxies`` are CIDR texts whose forwarding headers are believed."""
+    """Where clients connect: ``host``/``port`` or ``unix``. ``trusted_proxies``: CIDR texts; peers there are believed about clients."""
 
     name: str
     host: str = ""

@@ -10,10 +10,10 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
 
     ``rollout`` and ``candidate_share`` (0..1) are those of the plan the requests were drawn on, so a judge needs no other context.
     ``requests`` is by status code and holds every answered request, 499 included. ``failures`` is by cause and holds all that are
-    charged to the version. ``draws`` (failed ones included) and ``draw_failures`` hold only requests the split drew (no override, no
-    abort, no mirror), a failure of a known user excepted: those are ``failed_users``, as (hash, cause) pairs, for the judge to count once.
-    ``latency`` maps histogram buckets (``telemetry.histogram``) to counts. ``in_flight`` is the version's level in
-    this worker now, over all generations, not a difference.
+    charged to the version. ``draws`` (failed ones included) and ``draw_failures`` hold only requests the split drew: no override, no
+    abort, no mirror. Failures of known users are not in ``draw_failures`` but in ``failed_users``, as (hash, cause) pairs, for the
+    judge to count once. ``latency`` maps histogram buckets (``telemetry.histogram``) to counts. ``in_flight`` is the version's level
+    in this worker now, over all generations, not a difference.
     """
 
     service: str

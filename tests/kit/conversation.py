@@ -105,7 +105,7 @@ async def settle() -> None:
 
 
 def plan(**changes: Any) -> RoutePlan:
-    """One service ``shop`` with one version ``v1`` on port 9001, and one route to it; ``changes`` replace fields of the service plan."""
+    """One service ``shop`` with a version ``v1`` on port 9001, and one route to it; ``changes`` replace fields of the service plan."""
     service: dict[str, Any] = {
         "name": "shop",
         "versions": (Version("v1", (Endpoint("127.0.0.1", 9001),)),),

@@ -1,4 +1,4 @@
-"""What an origin may do to a client: each answer whole and byte by byte; a cut one must never look whole, a doubtful one is not reused."""
+"""What an origin may do to a client, whole and byte by byte: a cut answer never looks whole, a doubtful connection is not reused."""
 
 from __future__ import annotations
 

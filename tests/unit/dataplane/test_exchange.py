@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.model.plan import ServicePlan
 from proxy.model.route import Match
 from proxy.model.service import Endpoint, Override, Sticky, Version
 from tests.kit.conversation import Conversation, plan, settle
@@ -386,19 +385,4 @@ async def test_a_final_answer_to_an_upload_that_still_runs_is_relayed_and_both_s
     assert talk.origin().closing
     assert talk.client.closed
     assert {413: 1} == talk.counts()["v1"].requests
-    await talk.end()
-
-
-async def test_every_split_without_weight_is_refused_and_the_old_plan_serves_on() -> None:
-    from proxy.errors import PlanRefused
-
-    talk = Conversation()
-    bad = plan(weights=(0.0,))
-    with pytest.raises(PlanRefused):
-        talk.plane.prepare(type(bad)(**{**{f: getattr(bad, f) for f in bad.__struct_fields__}, "generation": 2}))
-    await talk.client.says(GET)
-    await talk.origin_says(OK)
-
-    assert OK == talk.client.heard()
-    assert isinstance(bad.services[0], ServicePlan)
     await talk.end()

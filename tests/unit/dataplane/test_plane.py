@@ -151,6 +151,35 @@ async def test_a_request_on_an_idle_connection_is_still_answered_while_draining(
     await talk.end()
 
 
+async def test_an_idle_connection_is_closed_soon_while_draining() -> None:
+    talk = Conversation()
+    drained = talk.plane.tasks.spawn(talk.plane.drain(20.0), name="drain")
+    await settle()
+    await talk.pass_time(1.2)
+
+    assert await drained == 0
+    assert talk.client.closed
+    await talk.end()
+
+
+async def test_an_answer_whose_head_went_out_before_the_drain_is_not_followed_by_a_silent_close() -> None:
+    """It promised to keep the connection: the client may be sending its next request already, and gets that answered."""
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(OK[:-1])
+    drained = talk.plane.tasks.spawn(talk.plane.drain(20.0), name="drain")
+    await settle()
+    await talk.origin_says(OK[-1:])
+    open_still = not talk.client.closed
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+
+    assert open_still
+    assert b"Connection: close" in talk.client.heard()
+    assert await drained == 0
+    await talk.end()
+
+
 async def test_what_is_not_finished_in_time_is_cut_and_counted() -> None:
     talk = Conversation()
     await talk.client.says(GET)
@@ -158,4 +187,16 @@ async def test_what_is_not_finished_in_time_is_cut_and_counted() -> None:
     assert await talk.plane.drain(0.0) == 1
     await settle()
     assert talk.client.closed
+    await talk.end()
+
+
+async def test_a_plan_that_cannot_be_compiled_whole_is_refused_and_the_old_one_serves_on() -> None:
+    """A worker never serves a plan it could not compile whole."""
+    talk = Conversation()
+    with pytest.raises(PlanRefused):
+        talk.plane.prepare(msgspec.structs.replace(plan(weights=(0.0,)), generation=2))
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+
+    assert OK == talk.client.heard()
     await talk.end()

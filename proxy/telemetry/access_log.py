@@ -17,7 +17,6 @@ from typing import IO, Any
 import structlog
 
 from proxy import limits
-from proxy.model.intent import AccessLog as AccessLogPlan
 
 Entry = tuple[float, str, str, str, str, str, int, str | None, float, str, str]
 
@@ -27,9 +26,10 @@ _FIELDS = ("at", "client", "method", "host", "path", "service", "code", "cause",
 class AccessLog:
     """One log file of a worker. ``offer`` never blocks."""
 
-    def __init__(self, plan: AccessLogPlan, *, chance: Callable[[], float] = random) -> None:
-        self._path = plan.path
-        self._sample = plan.sample
+    def __init__(self, path: str, sample: float, *, chance: Callable[[], float] = random) -> None:
+        """``path`` ``-`` is standard output; ``sample`` in 0..1 of the requests that did not fail."""
+        self._path = path
+        self._sample = sample
         self._chance = chance
         self.dropped = 0
         self._queue: queue.SimpleQueue[Entry | str] = queue.SimpleQueue()
