@@ -30,9 +30,9 @@ LINGER_S: Final = 1.0  # Envoy's delayed close timeout
 HALF_CLOSE_GRACE_S: Final = 1.0  # an answer this soon still reaches a client that only closed its sending side
 
 # ---- header-line table (wire.headers) -------------------------------------------------------------------------------------------
-LINE_TABLE_ENTRIES_MAX: Final = 4096  # then it is emptied; browsers and services repeat a few dozen lines
+LINE_TABLE_ENTRIES_MAX: Final = 8192  # then it is emptied; browsers and services repeat a few dozen lines
 START_TABLE_ENTRIES_MAX: Final = 8192  # start lines remembered, with what they mean; 6 MiB at most
-LINE_TABLE_LINE_BYTES_MAX: Final = 256  # longer lines are rarely repeated; 1 MiB for the whole table
+LINE_TABLE_LINE_BYTES_MAX: Final = 256  # longer lines are rarely repeated; 4 MiB at most for the whole table
 
 # ---- connections ----------------------------------------------------------------------------------------------------------------
 IDLE_UPSTREAM_PER_ENDPOINT_MAX: Final = 256  # idle origin connections kept per worker and endpoint
