@@ -1,7 +1,7 @@
 """Time-outs of every connection of a worker from one coarse timer, instead of one timer per request.
 
 An item keeps its own ``deadline`` and moves it freely, at the cost of an attribute; only a deadline *earlier* than the moment the
-wheel will next look at it (``wake_at``) has to be scheduled. A deadline is met up to one tick late, never early.
+wheel will next look at it (``wake_at``) has to be scheduled. A deadline is met up to two ticks late, never early.
 """
 
 from __future__ import annotations
@@ -70,6 +70,12 @@ class Wheel:
                 item.wake_at = inf
                 if item.deadline <= now:
                     item.deadline = inf
-                    item.timed_out(now)
+                    self._tell(item, now)
                 elif item.deadline != inf:
                     self.schedule(item, item.deadline)
+
+    def _tell(self, item: Timed, now: float) -> None:
+        try:
+            item.timed_out(now)
+        except Exception as error:  # a fault in one must not leave the others of its slot without a time-out for ever
+            self._loop.call_exception_handler({"message": f"the time-out of {item!r} failed", "exception": error})
