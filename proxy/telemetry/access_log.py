@@ -6,6 +6,7 @@ credential can be; the query string is left out for the same reason.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import sys
 import threading
@@ -75,8 +76,11 @@ class AccessLog:
                     if self._stream is sys.stdout and self._queue.empty():
                         self._stream.flush()
                     continue
-                if self._stream is not sys.stdout:
-                    self._stream.close()
+                if self._stream is sys.stdout:
+                    self._stream.flush()
+                else:
+                    with contextlib.suppress(OSError):  # lines a full disk left in its buffer fail again; the new file is opened still
+                        self._stream.close()
                 if item == "close":
                     return
                 self._stream = self._open()
