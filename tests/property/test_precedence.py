@@ -78,7 +78,7 @@ def read(asked: Asked, starts: Starts) -> Request:
     return parse(f"{method} {target} HTTP/1.1\r\nHost: {host}\r\n{lines}\r\n".encode(), starts, new_table())
 
 
-@settings(max_examples=500)
+@settings(max_examples=200)
 @given(st.lists(matches, max_size=12), st.lists(requests, min_size=1, max_size=6))
 def test_the_table_finds_the_route_that_the_rules_prefer(routes: list[Match], asked: list[Asked]) -> None:
     """Several requests to one table and one memory of start lines, so that an answer remembered is tested as well."""

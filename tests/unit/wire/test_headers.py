@@ -100,6 +100,7 @@ def test_the_second_reader_may_refuse_what_ours_takes(monkeypatch: pytest.Monkey
     monkeypatch.setattr("proxy.wire.gate.line_passes", lambda line: False)
 
     assert (400, "malformed header name") == refusal(b"X: a")
+    assert (400, "malformed header line") == refusal(b"Connection: a")
 
 
 def test_obsolete_text_and_tabs_in_a_value_are_taken() -> None:

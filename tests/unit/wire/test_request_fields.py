@@ -254,3 +254,50 @@ def test_a_request_holds_nothing_of_the_one_before() -> None:
     second = parse(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n", starts, table)
 
     assert (0, False, b"", True) == (second.length, second.te_trailers, second.via, second.keep_alive)
+
+
+# -- the next request with the same fields ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("start", "lines", "repeats"),
+    [
+        ("GET /a HTTP/1.1", ["Accept: a"], True),
+        ("POST /a HTTP/1.1", ["Content-Length: 0"], True),
+        ("GET /a HTTP/1.0", [], False),
+        ("GET http://shop/a HTTP/1.1", [], False),
+    ],
+)
+def test_fields_mean_the_same_again_unless_the_start_line_had_a_part_in_it(start: str, lines: list[str], repeats: bool) -> None:
+    """Rules 5 and 18: an authority and a version belong to one request."""
+    assert repeats is read(*lines, start=start).repeats
+
+
+def test_a_request_again_is_what_its_head_would_have_been_read_as() -> None:
+    lines = ["Accept: a", "Cookie: b=c", "X-Forwarded-For: 1.2.3.4", "Connection: x-a", "X-A: 1"]
+    starts = Starts()
+    again = read(*lines, start="GET /a HTTP/1.1")
+    again.again(starts[b"DELETE /b/../c?d HTTP/1.1"])
+    fresh = read(*lines, start="DELETE /b/../c?d HTTP/1.1")
+
+    assert sent(fresh) == sent(again)
+    for name in ("method", "path", "query", "minor", "host", "authority", "lines", "length", "keep_alive", "forwarded_for", "plain"):
+        assert getattr(fresh, name) == getattr(again, name), name
+
+
+@pytest.mark.parametrize(
+    ("lines", "plain"),
+    [
+        ([], True),
+        (["Accept: a", "Connection: close"], True),
+        (["Via: a"], False),
+        (["TE: trailers"], False),
+        (["Content-Length: 5"], False),
+    ],
+)
+def test_a_plain_request_calls_for_no_lines_of_its_own(lines: list[str], plain: bool) -> None:
+    assert plain is read(*lines).plain
+
+
+def test_a_request_without_host_is_not_plain() -> None:
+    assert not read(start="GET / HTTP/1.0", host="").plain
