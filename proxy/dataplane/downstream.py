@@ -96,15 +96,11 @@ class Downstream(asyncio.Protocol):
         if state == _HEAD:
             if not self._buffer and self._writable:
                 request = self._request
-                if request is not None and data.endswith(self._fields):
-                    # A client that keeps a connection mostly repeats its fields to the letter: then only the start line is news.
-                    start = self._plane.starts.get(data[: -len(self._fields)])
-                    if start is not None and start.minor and not start.authority:
-                        request.again(start)
-                        self.deadline = inf
-                        self._state = _WAIT
-                        self._exchange.begin(request, perf_counter())
-                        return
+                if request is not None and data.endswith(self._fields) and not request.length and self._repeated(request, data):
+                    self.deadline = inf
+                    self._state = _WAIT
+                    self._exchange.begin(request, perf_counter())
+                    return
                 self._read_head(data, len(data))
             else:
                 self._buffer += data
@@ -181,25 +177,40 @@ class Downstream(asyncio.Protocol):
             if end > limits.HEAD_BYTES_MAX:
                 raise DownstreamError(431, f"request head is over {limits.HEAD_BYTES_MAX} bytes")
             head = data if end == len(data) else data[:end]
-            request = requests.parse(head, self._plane.starts, self._plane.request_table)
+            request = self._request
+            if request is None or not head.endswith(self._fields) or not self._repeated(request, head):
+                request = requests.parse(head, self._plane.starts, self._plane.request_table)
+                self._request = request
+                self.keep_alive = request.keep_alive
+                self._fields = head[head.find(b"\r\n") :] if request.repeats and request.keep_alive else _NEVER
         except DownstreamError as error:
             self._refuse(error)
             return
+        self._begin(request, data, end)
+
+    def _repeated(self, request: requests.Request, head: bytes) -> bool:
+        """Whether ``head``, which ends in the fields of the request before, is that one again but for a start line known before.
+
+        A client that keeps a connection mostly repeats its fields to the letter; then only the start line is news.
+        """
+        start = self._plane.starts.get(head[: -len(self._fields)])
+        if start is None or not start.minor or start.authority:
+            return False
+        request.again(start)
+        return True
+
+    def _begin(self, request: requests.Request, data: bytes, end: int) -> None:
+        """Start the exchange of a request whose body, if it has one, begins at ``data[end]``."""
         now = perf_counter()
         self.deadline = inf
-        self.keep_alive = request.keep_alive
-        self._request = request
-        if request.repeats and self.keep_alive:
-            self._fields = head[head.find(b"\r\n") :]
-        else:
-            self._fields = _NEVER
         length = request.length
-        if length == 0:
+        if 0 <= length <= len(data) - end:  # whole already
+            stop = end + length
             self._state = _WAIT
-            if end != len(data):
-                self._buffer += data[end:]
+            if stop != len(data):
+                self._buffer += data[stop:]
                 self.pause_reading()
-            self._exchange.begin(request, now)
+            self._exchange.begin(request, now, data[end:stop] if length else b"")
             return
         self._state = _BODY
         self._left = length

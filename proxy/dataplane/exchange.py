@@ -77,8 +77,8 @@ class Exchange:
 
     # -- the request --------------------------------------------------------------------------------------------------------------
 
-    def begin(self, request: Request, now: float) -> None:
-        """Decide where a request goes and send its head there; the body follows through ``send`` and ``end``."""
+    def begin(self, request: Request, now: float, body: bytes = b"") -> None:
+        """Decide where a request goes and send its head there, with ``body`` if that is all of it; else ``send`` and ``end`` follow."""
         plane, down = self._plane, self._down
         if request.via and plane.pseudonym in request.via:
             plane.count_unmatched(508)
@@ -97,11 +97,16 @@ class Exchange:
         self._answered = False
         self.idle_s = leg.idle_s
         self.head_request = request.start.method == b"HEAD"
-        self.request_sent = not request.length
+        self.request_sent = len(body) == request.length
         pool = leg.pools[0] if len(leg.pools) == 1 else leg.pick()
         assert pool is not None, "a version without endpoints was compiled"
         self._request_id = request_id = plane.request_ids.keep_or_make(request.request_id)
         self._head = down.peer.head(request, request_id, pool.host_line)
+        if body:
+            if len(body) <= _JOIN_BODY_BYTES:
+                self._head += body
+            else:
+                self._pending = [body]
         self._forward(pool, leg, now)
 
     def _forward(self, pool: Pool, leg: Leg, now: float) -> None:

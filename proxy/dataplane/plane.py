@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import select
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
@@ -212,13 +211,6 @@ class DataPlane:
         if self.access_log is not None:
             self.access_log.close()
             self.access_log = None
-
-    @staticmethod
-    def readable(transport: asyncio.Transport) -> bool:
-        """Whether a connection that should be silent has bytes, an end or an error waiting."""
-        poller = select.poll()
-        poller.register(transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
-        return bool(poller.poll(0))
 
     def _task_failed(self, name: str, error: BaseException) -> None:
         self.loop.call_exception_handler({"message": f"task {name} failed", "exception": error})

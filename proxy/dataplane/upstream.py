@@ -7,6 +7,7 @@ file decides nothing about the client. A connection with anything doubtful in it
 from __future__ import annotations
 
 import asyncio
+import select
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class Upstream(asyncio.Protocol):
         "_last_head",
         "_left",
         "_plane",
+        "_poller",
         "_reusable",
         "deadline",
         "exchange",
@@ -55,6 +57,7 @@ class Upstream(asyncio.Protocol):
         self.pool = pool
         # connection
         self.transport: Any = None
+        self._poller: select.poll | None = None
         self.reused = False
         self.writable = True
         self.reading = True
@@ -93,7 +96,10 @@ class Upstream(asyncio.Protocol):
 
     def alive(self) -> bool:
         """Whether an idle connection is still silent and open. Costs a system call: asked where a retry would not be safe."""
-        return not self.transport.is_closing() and not self._plane.readable(self.transport)
+        if self._poller is None:
+            self._poller = select.poll()
+            self._poller.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+        return not self._poller.poll(0) and not self.transport.is_closing()
 
     def pause(self) -> None:
         """Read no more until ``resume``: the client is slower than the origin, and time spent on that is not the origin's."""

@@ -153,8 +153,8 @@ class Request:
 
     @property
     def repeats(self) -> bool:
-        """Whether a next request with the same fields means the same but for its start line: no body, HTTP/1.1, no absolute form."""
-        return not self.length and self.start.minor == 1 and not self.start.authority
+        """Whether a next request with the same fields means the same but for its start line: HTTP/1.1, no absolute form."""
+        return self.start.minor == 1 and not self.start.authority
 
 
 def parse(head: bytes, starts: Starts, table: LineTable) -> Request:

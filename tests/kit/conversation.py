@@ -32,6 +32,11 @@ class FakeTransport:
         self.closing = False
         self.aborted = False
         self.eof_written = False
+        self.restless = False  # an origin's socket that is not silent while it is idle
+
+    def poll(self, _timeout_ms: int) -> list[int]:
+        """As a poller of this socket."""
+        return [1] if self.restless else []
 
     def write(self, data: bytes) -> None:
         assert not self.closing, "written after close"
@@ -95,6 +100,7 @@ class ScriptedLoop:
         transport = FakeTransport(self._loop, protocol)
         transport.port = port  # type: ignore[attr-defined]  # told to the test, which asks which endpoint was taken
         protocol.connection_made(transport)
+        protocol._poller = transport
         self.origins.append(transport)
 
 

@@ -321,3 +321,50 @@ async def test_a_route_less_request_with_a_body_is_answered_and_closed() -> None
     assert 1 == talk.client.heard().count(b"HTTP/1.1 ")
     assert b"" == talk.origin_heard()
     await talk.end()
+
+
+async def test_a_small_body_that_came_with_its_head_is_sent_with_it() -> None:
+    talk = Conversation()
+    for number in range(3):
+        await talk.client.says(b"POST /%d HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc" % number)
+        assert [b"abc"] == [m.body for m in read_requests(talk.origin_heard())]
+        await talk.origin_says(OK)
+    await talk.end()
+
+
+async def test_a_large_body_that_came_with_its_head_is_sent_whole() -> None:
+    talk = Conversation()
+    body = bytes(range(256)) * 64
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body + GET)
+    first = read_requests(talk.origin_heard())
+    await talk.origin_says(OK)
+
+    assert [body] == [m.body for m in first]
+    assert 1 == len(read_requests(talk.origin_heard()))
+    await talk.end()
+
+
+async def test_the_same_fields_with_the_body_still_to_come_are_not_taken_for_a_whole_request() -> None:
+    talk = Conversation()
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n"
+    await talk.client.says(head + b"abc")
+    await talk.origin_says(OK)
+    talk.origin_heard()
+    await talk.client.says(head)
+    await talk.client.says(b"def")
+
+    assert [b"def"] == [m.body for m in read_requests(talk.origin_heard())]
+    await talk.end()
+
+
+async def test_a_repeated_request_with_another_method_is_that_method() -> None:
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+    talk.client.heard()
+    for _ in range(2):  # the second time the start line is known
+        await talk.client.says(GET.replace(b"GET", b"HEAD"))
+        await talk.origin_says(b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\n")
+        assert talk.client.heard().endswith(b"\r\n\r\n")
+        assert not talk.origin().closing
+    await talk.end()
