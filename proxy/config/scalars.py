@@ -10,9 +10,12 @@ import re
 import warnings
 from decimal import Decimal
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
 from proxy import limits
+from proxy.errors import DownstreamError
 from proxy.model.position import WEIGHT_BP_MAX
+from proxy.wire.target import normalise
 
 _DURATION: Final = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?(?:([0-9]{1,9})ms)?")
 _UNIT_MS: Final = (("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
@@ -21,6 +24,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _DNS_LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f]")
+_PATH_SAFE: Final = "".join(map(chr, range(0x21, 0x7F)))  # what may stand in a target, escapes included; the rest is escaped
 _HOST_CHARS_MAX: Final = 253  # RFC 1035 section 2.3.4, without the root's dot
 
 
@@ -232,7 +236,7 @@ def match_host(text: str) -> str:
 
 
 def match_path(text: str) -> str:
-    """A path or path prefix that routes match."""
+    """A path or path prefix that routes match, in the one form that requests are routed on: ``/café`` becomes ``/caf%C3%A9``."""
     if not text.startswith("/"):
         raise ValueError(f"{text!r} does not begin with `/`; every path does, like /{text[:40].lstrip('.')}")
     if found := re.search(r"[?#\s\x00-\x1f\x7f]", text):
@@ -242,7 +246,10 @@ def match_path(text: str) -> str:
         raise ValueError(f"{text!r} has a `.` or `..` segment; write the path it leads to")
     if len(text.encode()) > limits.TARGET_BYTES_MAX:
         raise ValueError(f"has {len(text.encode())} bytes; a request target has at most {limits.TARGET_BYTES_MAX}")
-    return text
+    try:
+        return normalise(quote(text, safe=_PATH_SAFE).encode()).decode()
+    except DownstreamError as error:
+        raise ValueError(f"{text!r}: {error.reason}; no request with it would be served") from None
 
 
 def match_regex(text: str) -> str:

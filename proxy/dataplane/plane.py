@@ -42,16 +42,23 @@ PoolKey = tuple[str, str, Endpoint]
 class _Prepared:
     """A plan compiled and not yet served."""
 
-    __slots__ = ("cells", "networks", "plan", "pools", "table")
+    __slots__ = ("access_log", "cells", "networks", "plan", "pools", "table")
 
     def __init__(
-        self, plan: RoutePlan, table: Table[Leg], cells: list[Cell], pools: dict[PoolKey, Pool], networks: dict[str, Networks]
+        self,
+        plan: RoutePlan,
+        table: Table[Leg],
+        cells: list[Cell],
+        pools: dict[PoolKey, Pool],
+        networks: dict[str, Networks],
+        access_log: AccessLog | None,
     ) -> None:
         self.plan = plan
         self.table = table
         self.cells = cells
         self.pools = pools
         self.networks = networks
+        self.access_log = access_log
 
 
 def _open_access_log(plan: AccessLogPlan | None) -> AccessLog | None:
@@ -110,7 +117,14 @@ class DataPlane:
             networks = {x.name: tuple(ip_network(cidr, strict=False) for cidr in x.trusted_proxies) for x in plan.listeners}
         except ValueError as error:
             raise PlanRefused(f"trusted_proxies: {error}") from None
-        self._prepared[plan.generation] = _Prepared(plan, Table(plan, legs), cells, pools, networks)
+        table = Table(plan, legs)
+        access_log = self.access_log
+        if self._plan is None or self._plan.access_log != plan.access_log:
+            try:
+                access_log = _open_access_log(plan.access_log)
+            except OSError as error:
+                raise PlanRefused(f"access_log: {plan.access_log and plan.access_log.path}: {error.strerror}") from None
+        self._prepared[plan.generation] = _Prepared(plan, table, cells, pools, networks, access_log)
 
     def _legs(self, plan: RoutePlan, service: ServicePlan, pools: dict[PoolKey, Pool], cells: list[Cell]) -> list[Leg]:
         total = sum(service.weights) or 1.0
@@ -147,10 +161,12 @@ class DataPlane:
         self._pools = new.pools
         self._networks = new.networks
         self._cells += new.cells
-        if self._plan is None or self._plan.access_log != new.plan.access_log:
+        for start in self.starts.values():
+            start.routed = None  # else lines that do not come again would keep their old table
+        if self.access_log is not new.access_log:
             if self.access_log is not None:
                 self.access_log.close()
-            self.access_log = _open_access_log(new.plan.access_log)
+            self.access_log = new.access_log
         self._plan = new.plan
         for key, pool in old.items():
             if key not in new.pools:
@@ -158,7 +174,9 @@ class DataPlane:
 
     def abandon(self, generation: int) -> None:
         """Forget a prepared plan that nobody will serve."""
-        self._prepared.pop(generation, None)
+        prepared = self._prepared.pop(generation, None)
+        if prepared is not None and prepared.access_log is not None and prepared.access_log is not self.access_log:
+            prepared.access_log.close()
 
     # -- connections --------------------------------------------------------------------------------------------------------------
 
@@ -229,7 +247,7 @@ class DataPlane:
         self.access_log.offer(
             (
                 self._clock.wall(),
-                peer.address.decode(),
+                peer.client(req).decode("latin-1"),
                 req.method.decode(),
                 req.host.decode(),
                 req.path.decode("latin-1"),

@@ -60,7 +60,13 @@ REQUEST_KINDS: Final[dict[bytes, int]] = {
     b"x-forwarded-for": Kind.FORWARDED_FOR,
     b"x-forwarded-proto": Kind.FORWARDED_PROTO,
     b"x-forwarded-host": Kind.FORWARDED_HOST,
-    b"forwarded": Kind.FORWARDED,  # RFC 7239: same trust question as X-Forwarded-For, under another name
+    # The same trust question under other names, RFC 7239's first: kept from trusted peers only.
+    b"forwarded": Kind.FORWARDED,
+    b"x-real-ip": Kind.FORWARDED,
+    b"x-forwarded-port": Kind.FORWARDED,
+    b"x-forwarded-scheme": Kind.FORWARDED,
+    b"x-forwarded-ssl": Kind.FORWARDED,
+    b"x-forwarded-prefix": Kind.FORWARDED,
     b"x-request-id": Kind.REQUEST_ID,
     b"via": Kind.VIA,
     b"keep-alive": Kind.DROP,
@@ -146,7 +152,7 @@ def parse_host(value: bytes) -> bytes:
     match = _HOST.fullmatch(value)
     if match is None or (match[2] is not None and int(match[2]) > 65535):
         raise BadLine("invalid Host")
-    return match[1].lower()
+    return match[1].lower().removesuffix(b".")  # the absolute form of a DNS name is the same host
 
 
 def parse_length(value: bytes) -> int:

@@ -66,6 +66,8 @@ def parse(head: bytes, table: LineTable, statuses: Statuses, *, head_request: bo
         raise UpstreamError("protocol", error.reason) from None
     if not minor:
         response.head = b"HTTP/1.1" + response.head[8:]
+    if status == 204 and response.length == CHUNKED:
+        response.keep_alive = False  # its last chunk may still come, and would be read as the next answer
     if head_request or status < 200 or status == 204 or status == 304:
         response.length = 0
     elif status == 205:

@@ -29,7 +29,9 @@ TEXTS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs
 TOKENS = st.text(string.ascii_lowercase + string.digits + "!#$%&'*+-.^_`|~", min_size=1, max_size=8)
 PORTS = st.integers(1, 65535)
 HOSTS = st.sampled_from(["127.0.0.1", "::1", "origin.internal", "10.1.2.3", "localhost"])
-PATHS = st.text(string.ascii_letters + "-_~%{}$", max_size=10).map(lambda text: f"/{text}")
+PATHS = st.lists(st.sampled_from([*string.ascii_letters, *"-_~{}$", "%2F", "%C3%A9"]), max_size=10).map(
+    lambda parts: "/" + "".join(parts)
+)
 
 
 def seconds(most: float, least_ms: int = 0) -> st.SearchStrategy[float]:

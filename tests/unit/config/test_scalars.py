@@ -211,3 +211,17 @@ def test_a_name_is_read(read: Callable[[str], str], text: str, wanted: str) -> N
 def test_what_is_no_name_is_refused(read: Callable[[str], str], text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "routed"),
+    [("/café", "/caf%C3%A9"), ("/caf%c3%a9", "/caf%C3%A9"), ("/%61dmin", "/admin"), ("/a%2fb", "/a%2Fb"), ("/plain", "/plain")],
+)
+def test_a_path_is_kept_in_the_form_that_requests_are_routed_on(written: str, routed: str) -> None:
+    assert routed == scalars.match_path(written)
+
+
+@pytest.mark.parametrize("path", ["/a\\b", "/%00", "/%zz"])
+def test_a_path_that_no_request_can_have_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="no request with it would be served"):
+        scalars.match_path(path)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from proxy.errors import PlanRefused
-from proxy.model.intent import Listener
+from proxy.model.intent import AccessLog, Listener
 from proxy.model.service import Endpoint, Version
 from tests.kit.conversation import Conversation, plan, settle
 
@@ -199,4 +201,35 @@ async def test_a_plan_that_cannot_be_compiled_whole_is_refused_and_the_old_one_s
     await talk.origin_says(OK)
 
     assert OK == talk.client.heard()
+    await talk.end()
+
+
+async def test_a_plan_whose_access_log_cannot_be_opened_is_refused_and_nothing_has_changed(tmp_path: Path) -> None:
+    talk = Conversation()
+    bad = msgspec.structs.replace(plan(), generation=2, access_log=AccessLog(path=str(tmp_path / "missing" / "access.log")))
+    with pytest.raises(PlanRefused, match="access_log"):
+        talk.plane.prepare(bad)
+
+    assert talk.plane.table.generation == 1
+    await talk.end()
+
+
+async def test_the_access_log_names_the_client_behind_a_trusted_proxy(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    talk = Conversation(msgspec.structs.replace(plan(), access_log=AccessLog(path=str(log))), peer="")
+    await talk.client.says(b"GET /x?secret=1 HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 203.0.113.9\r\nCookie: s=secret\r\n\r\n")
+    await talk.origin_says(OK)
+    await talk.end()
+    line = msgspec.json.decode(log.read_bytes())
+
+    assert ("203.0.113.9", "/x", 200) == (line["client"], line["path"], line["code"])
+    assert "secret" not in log.read_text()
+
+
+async def test_a_start_line_does_not_keep_an_old_table() -> None:
+    talk = Conversation()
+    await talk.client.says(GET)
+    talk.serve(msgspec.structs.replace(plan(), generation=2))
+
+    assert [None] == [start.routed for start in talk.plane.starts.values()]
     await talk.end()
