@@ -312,7 +312,19 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Place, s
     if "mapping values are not allowed" in problem:
         return place, "a `:` is not allowed here; put text that has `: ` in it in quotes, or mend the indentation"
     begun = error.context_mark
-    if begun is not None and (begun.line, begun.column) != (place.line - 1, place.column - 1):
-        what = (error.context or "").removeprefix("while ")
-        return place, f"is not YAML: {problem} ({what} that began at line {begun.line + 1}, column {begun.column + 1})"
-    return place, f"is not YAML: {problem}"
+    if begun is None or (begun.line, begun.column) == (place.line - 1, place.column - 1):
+        return place, f"is not YAML: {problem}"
+    opened = f"line {begun.line + 1}, column {begun.column + 1}"
+    context = (error.context or "").removeprefix("while ")
+    if "quoted scalar" in context:
+        return Place(file, begun.line + 1, begun.column + 1), "the quote that opens here is never closed; close it with the same sign"
+    if "flow" in context:
+        bracket = "`]`" if "sequence" in context else "`}`"
+        return place, f"{bracket} is missing before this, or a `,`, or quotes around text with `: ` in it; it was opened at {opened}"
+    if "block" in context:
+        what = "list entry" if "sequence" in context or "collection" in context else "key"
+        return (
+            place,
+            f"is no {what} where one has to be; indent it like its neighbours, in column {begun.column + 1} as at line {begun.line + 1}",
+        )
+    return place, f"is not YAML: {problem} ({context} that began at {opened})"
