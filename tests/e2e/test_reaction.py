@@ -115,7 +115,7 @@ def test_a_candidate_that_answers_500_is_out_within_a_second_in_the_median_and_t
 ) -> None:
     exposures: list[Exposure] = []
     while len(exposures) < RUNS:
-        exposures += stage.turn_bad(dict.fromkeys(SHOPS, {"mode": "status", "status": 500})).values()
+        exposures += stage.turn_bad({shop: {"mode": "status", "status": 500} for shop in SHOPS}).values()
 
     told("answers 500", exposures, capsys)
     spans = [max(e.origin_s, e.client_s) for e in exposures]
@@ -125,7 +125,7 @@ def test_a_candidate_that_answers_500_is_out_within_a_second_in_the_median_and_t
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["refuse", "reset", "hang", "garbage"])
 def test_a_candidate_that_fails_in_another_way_is_out_as_soon(stage: Stage, mode: str, capsys: pytest.CaptureFixture[str]) -> None:
-    exposures = list(stage.turn_bad(dict.fromkeys(SHOPS, {"mode": mode})).values())
+    exposures = list(stage.turn_bad({shop: {"mode": mode} for shop in SHOPS}).values())
 
     told(mode, exposures, capsys)
     spans = [max(e.client_s, e.origin_s if mode != "hang" else 0.0) for e in exposures]
