@@ -37,7 +37,14 @@ LINE_TABLE_LINE_BYTES_MAX: Final = 256  # longer lines are rarely repeated; 4 Mi
 # ---- connections ----------------------------------------------------------------------------------------------------------------
 IDLE_UPSTREAM_PER_ENDPOINT_MAX: Final = 256  # idle origin connections kept per worker and endpoint
 IDLE_UPSTREAM_S: Final = 4.0  # below Node's 5 s keep-alive, the shortest common one, so we close first
+IDLE_UPSTREAM_TOLD_S_MAX: Final = 60.0  # when the origin's Keep-Alive promises more; longer saves nothing
 UPSTREAM_WAITERS_MAX: Final = 1024  # connects under way per endpoint and worker; beyond it a request fails fast
+CONNECT_TRIES_MAX: Final = 3  # endpoints asked for a connection before the request fails; more only makes the client wait
+RETRY_ATTEMPTS_MAX: Final = 5  # of one request; an operator who wants more wants another remedy
+RETRY_BUDGET_SHARE: Final = 0.2  # of a service's requests in flight that may be retries (Envoy's budget); more is a storm
+RETRY_BUDGET_MIN: Final = 3  # retries allowed however little is in flight
+REPLAY_BYTES_MAX: Final = 64 * KiB  # of one request's body kept for a second sending; nginx's default buffers are 16 KiB
+REPLAY_TOTAL_BYTES_MAX: Final = 16 * 1024 * KiB  # of all bodies kept in a worker: 256 of the largest
 HEAD_TIMEOUT_S: Final = 10.0  # a request head must be whole by then; nginx 60, HAProxy's advice 10
 WHEEL_TICK_S: Final = 0.1  # resolution of every connection timeout
 CONNECT_TIMEOUT_S: Final = 1.0

@@ -57,6 +57,9 @@ class Figures(Collector):
             "headgate_request_duration_seconds", "From a request's head to its answer's end.", labels=_VERSION
         )
         retries = CounterMetricFamily("headgate_retries", "Requests sent again after a safe failure.", labels=_VERSION)
+        refused = CounterMetricFamily(
+            "headgate_retries_refused", "Requests not sent again because too many others were.", labels=_VERSION
+        )
         fallbacks = CounterMetricFamily(
             "headgate_fallbacks", "Requests that failed on the candidate and stable answered.", labels=_VERSION
         )
@@ -71,8 +74,9 @@ class Figures(Collector):
             buckets.append(("+Inf", sum(cell.latency.values())))
             duration.add_metric([service, version], buckets, cell.latency_sum_s)
             retries.add_metric([service, version], cell.retries)
+            refused.add_metric([service, version], cell.retries_refused)
             fallbacks.add_metric([service, version], cell.fallbacks)
-        yield from (requests, failures, duration, retries, fallbacks)
+        yield from (requests, failures, duration, retries, refused, fallbacks)
 
     def _levels(self) -> Iterator[Metric]:
         in_flight = GaugeMetricFamily("headgate_requests_in_flight", "Requests under way.", labels=_VERSION)
@@ -146,6 +150,9 @@ class Figures(Collector):
         )
         yield CounterMetricFamily(
             "headgate_access_log_dropped", "Lines the access log could not take in time.", value=totals.access_log_dropped
+        )
+        yield CounterMetricFamily(
+            "headgate_replays_refused", "Request bodies not kept for a retry for lack of room.", value=totals.replays_refused
         )
         build = GaugeMetricFamily("headgate_build_info", "What this program is.", labels=["version", "commit"])
         build.add_metric([__version__, COMMIT], 1)

@@ -13,7 +13,7 @@ from proxy.config.scalars import Address, header_name, shown_duration
 from proxy.model.intent import AccessLog, Admin, Intent, Listener
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, Step, WeightStep
 from proxy.model.route import Match, Route
-from proxy.model.service import Endpoint, Override, Service, Sticky, Timeouts, Version
+from proxy.model.service import Endpoint, Override, Retries, Service, Sticky, Timeouts, Version
 
 
 def intent(file: schema.File, digest: str, cores: int) -> Intent:
@@ -67,8 +67,14 @@ def _service(name: str, given: schema.Service) -> Service:
         timeouts=Timeouts(given.timeouts.connect, given.timeouts.response, given.timeouts.idle),
         balance=given.balance,
         expose_version=given.expose_version,
+        retries=None if given.retries is None else _retries(given.retries),
+        fallback=given.fallback,
         rollout=_rollout(given.rollout),
     )
+
+
+def _retries(given: schema.Retries) -> Retries:
+    return Retries(given.attempts, tuple(cause for cause in given.on if cause is not None))
 
 
 def _version(name: str, given: schema.Version) -> Version:
@@ -129,7 +135,7 @@ def effective(intent: Intent) -> dict[str, Any]:
 
 
 def _shown_service(service: Service) -> dict[str, Any]:
-    timeouts, sticky = service.timeouts, service.sticky
+    timeouts, sticky, retries = service.timeouts, service.sticky, service.retries
     return {
         "versions": {version.name: _shown_version(version) for version in service.versions},
         **({"target": service.target} if service.target else {"traffic": dict(service.traffic)}),
@@ -142,6 +148,8 @@ def _shown_service(service: Service) -> dict[str, Any]:
         },
         "balance": service.balance,
         "expose_version": service.expose_version,
+        **({} if retries is None else {"retries": {"attempts": retries.attempts, "on": list(retries.on)}}),
+        "fallback": service.fallback,
         "rollout": _shown_rollout(service.rollout),
     }
 

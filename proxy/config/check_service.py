@@ -24,6 +24,13 @@ def check_service(report: Report, name: str, service: schema.Service) -> None:
     for index, override in enumerate(service.overrides):
         if override is not None:
             _override(report, path, index, override)
+    if service.retries is not None:
+        on = Once(report, "is given already, at")
+        for index, cause in enumerate(service.retries.on):
+            if cause is not None:
+                on.take(cause, (*path, "retries", "on", index))
+    if service.fallback and report.has((*path, "traffic")) and not report.has((*path, "target")):
+        report.wrong_key((*path, "fallback"), "means nothing beside traffic: a fixed split has no candidate; remove it")
     _rollout(report, (*path, "rollout"), service.rollout)
 
 

@@ -8,7 +8,7 @@ An item of a list that was refused becomes None while the rest of the file is ch
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,8 @@ from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
 from proxy.model.rollout import CAUSES, Cause
 from proxy.model.rollout import Guard as GuardModel
+from proxy.model.service import Retries as RetriesModel
+from proxy.model.service import RetryCause
 
 _STATE_PATH = str(next(field.default for field in msgspec.structs.fields(Intent) if field.name == "state_path"))
 
@@ -153,6 +155,19 @@ class Timeouts(Part):
     )
 
 
+class Retries(Part):
+    """When a request is sent again: an idempotent one (GET, HEAD, OPTIONS, PUT, DELETE), before any byte of an answer was passed on."""
+
+    attempts: Annotated[int, f.whole(1, limits.RETRY_ATTEMPTS_MAX)] = Field(
+        default=RetriesModel().attempts, description="How often a request is sent again at most, at another endpoint if there is one."
+    )
+    on: Items[Annotated[RetryCause, f.word("a cause of retries")]] = Field(
+        default=list(RetriesModel().on),
+        description="After which failures: " + ", ".join(get_args(RetryCause)) + "; reset is a connection that ended unanswered.",
+        min_length=1,
+    )
+
+
 class Step(Part):
     """One step of a rollout: either a weight, or a gate."""
 
@@ -217,7 +232,7 @@ class Rollout(Part):
 class Service(Part):
     """What requests are for; it has one version or several. Either traffic or target is given, never both."""
 
-    NOT_SERVED = frozenset({"fallback", "retries", "health", "shadow", "schema", "tracing"})
+    NOT_SERVED = frozenset({"health", "shadow", "schema", "tracing"})
     versions: dict[str, Version] = Field(
         description="The releases of the service, by name.", min_length=1, max_length=limits.VERSIONS_PER_SERVICE_MAX
     )
@@ -238,6 +253,13 @@ class Service(Part):
         default="least_requests", description="How a version's requests are spread over its endpoints."
     )
     expose_version: f.Truth = Field(default=False, description="Whether answers carry X-Headgate-Version.")
+    retries: Retries | None = Field(
+        default=None, description="Sends requests again where that is safe. Left out: only to replace a dead idle connection."
+    )
+    fallback: f.Truth = Field(
+        default=False,
+        description="Whether stable answers a GET, HEAD or OPTIONS that fails on the candidate; it stays the candidate's failure.",
+    )
     rollout: Rollout = Field(default_factory=Rollout, description="How the service moves to a new target.")
 
 

@@ -56,6 +56,8 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         timeouts=service.timeouts,
         balance=service.balance,
         expose_version=service.expose_version,
+        retries=service.retries,
+        fallback=service.fallback,
     )
 
 

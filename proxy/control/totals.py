@@ -26,6 +26,7 @@ class CellTotal(msgspec.Struct):
     latency: dict[int, int] = {}
     latency_sum_s: float = 0.0
     retries: int = 0
+    retries_refused: int = 0
     fallbacks: int = 0
 
     def add(self, delta: CellDelta) -> None:
@@ -36,6 +37,7 @@ class CellTotal(msgspec.Struct):
             self.failures[cause] = self.failures.get(cause, 0) + count
         self.latency_sum_s += delta.latency_sum_s
         self.retries += delta.retries
+        self.retries_refused += delta.retries_refused
         self.fallbacks += delta.fallbacks
 
 
@@ -54,6 +56,7 @@ class Totals:
         self.cells: dict[Key, CellTotal] = {}
         self.unmatched: dict[int, int] = {}
         self.access_log_dropped = 0
+        self.replays_refused = 0
         self.reports_lost = 0
         """Holes in the numbering of reports: counts that a worker sent and nobody got."""
         self._endpoints: frozenset[tuple[str, str, str]] = frozenset()
@@ -82,6 +85,7 @@ class Totals:
                 self._in_flight.setdefault(slot, {})[cell.service, cell.version] = cell.in_flight
         merge(self.unmatched, snapshot.unmatched)
         self.access_log_dropped += snapshot.access_log_dropped
+        self.replays_refused += snapshot.replays_refused
 
     def down(self, slot: int) -> None:
         """The worker in ``slot`` ended: its levels are zero, its counts stay."""

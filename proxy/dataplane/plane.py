@@ -21,6 +21,7 @@ from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Networks, Peer, RequestIds
 from proxy.dataplane.legs import Leg
 from proxy.dataplane.pool import Pool
+from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
 from proxy.model.intent import AccessLog as AccessLogPlan
@@ -90,6 +91,7 @@ class DataPlane:
         self.statuses = response.Statuses()
         self.pseudonym = b"headgate-%08x" % chance.getrandbits(32)
         self.request_ids = RequestIds(chance.getrandbits)
+        self.replay_room = ReplayRoom()
         self.downstreams: set[Downstream] = set()
         self.draining = False
         self.access_log: AccessLog | None = None
@@ -97,6 +99,7 @@ class DataPlane:
         self._plan: RoutePlan | None = None
         self._prepared: dict[int, _Prepared] = {}
         self._pools: dict[PoolKey, Pool] = {}
+        self._budgets: dict[str, Budget] = {}
         self._networks: dict[str, Networks] = {}
         self._cells: list[Cell] = []
         self._unmatched: dict[int, int] = {}
@@ -131,7 +134,8 @@ class DataPlane:
         share = 0.0
         if service.candidate:
             share = sum(w for v, w in zip(service.versions, service.weights, strict=True) if v.name == service.candidate) / total
-        legs = []
+        budget = self._budgets.setdefault(service.name, Budget())
+        legs: list[Leg] = []
         for version in service.versions:
             if not version.endpoints:
                 raise PlanRefused(f"service {service.name}: version {version.name} has no endpoints")
@@ -149,7 +153,12 @@ class DataPlane:
                 is_candidate=bool(service.rollout) and version.name == service.candidate,
             )
             cells.append(cell)
-            legs.append(Leg(service, version, cell, own))
+            legs.append(Leg(service, version, cell, own, budget))
+        by_name = {leg.cell.version: leg for leg in legs}
+        for leg in legs:
+            leg.siblings = legs
+        if service.fallback and service.candidate in by_name and service.stable in by_name:
+            by_name[service.candidate].fall_back_on(by_name[service.stable])
         return legs
 
     def commit(self, generation: int) -> None:
@@ -168,6 +177,8 @@ class DataPlane:
                 self.access_log.close()
             self.access_log = new.access_log
         self._plan = new.plan
+        names = {service.name for service in new.plan.services}
+        self._budgets = {name: budget for name, budget in self._budgets.items() if name in names}
         for key, pool in old.items():
             if key not in new.pools:
                 pool.retire()
@@ -240,10 +251,11 @@ class DataPlane:
         self._unmatched[code] = self._unmatched.get(code, 0) + 1
 
     def log_access(
-        self, req: Request, peer: Peer, cell: Cell, code: int, cause: str | None, duration_s: float, request_id: bytes
+        self, req: Request, peer: Peer, cell: Cell, outcome: tuple[int, str | None, float, int, str], request_id: bytes
     ) -> None:
-        """Leave a line for the access log."""
+        """Leave a line for the access log. ``outcome``: code, cause, seconds, retries, the version that answered instead."""
         assert self.access_log is not None
+        code, cause, duration_s, retries, answered_by = outcome
         self.access_log.offer(
             (
                 self._clock.wall(),
@@ -257,6 +269,8 @@ class DataPlane:
                 duration_s,
                 cell.version,
                 request_id.decode(),
+                retries,
+                answered_by,
             )
         )
 
@@ -307,6 +321,7 @@ class DataPlane:
             ],
             unmatched=unmatched,
             downstream_connections=len(self.downstreams),
+            replays_refused=self.replay_room.take_refused(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,
         )
 

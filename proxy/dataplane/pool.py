@@ -70,7 +70,7 @@ class Pool:
         if self._retired or len(self._idle) >= limits.IDLE_UPSTREAM_PER_ENDPOINT_MAX:
             upstream.close()
             return
-        upstream.deadline = deadline = now + limits.IDLE_UPSTREAM_S
+        upstream.deadline = deadline = now + upstream.idle_s
         if deadline < upstream.wake_at:
             self._plane.wheel.schedule(upstream, deadline)
         self._idle.append(upstream)

@@ -42,6 +42,7 @@ class Upstream(asyncio.Protocol):
         "_reusable",
         "deadline",
         "exchange",
+        "idle_s",
         "pool",
         "reading",
         "reused",
@@ -63,6 +64,7 @@ class Upstream(asyncio.Protocol):
         self.reading = True
         self.deadline = inf
         self.wake_at = inf
+        self.idle_s = limits.IDLE_UPSTREAM_S  # as the origin said last
         self._last_head = _NEVER  # the last answer's head, and what it meant
         self._last: responses.Response
         # exchange
@@ -204,6 +206,7 @@ class Upstream(asyncio.Protocol):
             head = data if end == len(data) else data[:end]
             response = responses.parse(head, plane.response_table, plane.statuses, head_request=exchange.head_request)
             if response.status >= 200:
+                self.idle_s = response.idle_s
                 if not exchange.head_request:
                     self._last, self._last_head = response, head
                 break
@@ -219,6 +222,9 @@ class Upstream(asyncio.Protocol):
     def _begin_body(self, exchange: Exchange, response: responses.Response, data: bytes, end: int) -> None:
         length = response.length
         self._reusable = response.keep_alive
+        if response.status >= 500 and exchange.declines(response.status):
+            self._decline(exchange, response, len(data) - end)
+            return
         if length >= 0:
             have = len(data) - end
             if have >= length:
@@ -286,8 +292,18 @@ class Upstream(asyncio.Protocol):
         self._decoder = None
         if self._reusable and exchange.request_sent:
             self.reused = True
-            self.resume(limits.IDLE_UPSTREAM_S)
+            self.resume(self.idle_s)
             self.pool.put(self, now)
         else:
             self.close()
         exchange.complete(now)
+
+    def _decline(self, exchange: Exchange, response: responses.Response, have: int) -> None:
+        """Let go of an answer that is not relayed; ``have`` bytes of its body are here. Only a whole one leaves a clean connection."""
+        self.exchange = None
+        if self._reusable and exchange.request_sent and response.length == have:
+            self.reused = True
+            self.pool.put(self, perf_counter())
+        else:
+            self.close()
+        exchange.declined(response.status)

@@ -7,7 +7,7 @@ import msgspec
 from proxy import limits
 from proxy.model.intent import AccessLog, Listener
 from proxy.model.route import Route
-from proxy.model.service import Override, Sticky, Timeouts, Version
+from proxy.model.service import Override, Retries, Sticky, Timeouts, Version
 
 
 class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,6 +28,8 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeouts: Timeouts = Timeouts()
     balance: str = "least_requests"
     expose_version: bool = False
+    retries: Retries | None = None
+    fallback: bool = False
 
 
 class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

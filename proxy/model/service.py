@@ -56,6 +56,16 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     idle_s: float = limits.IDLE_TIMEOUT_S
 
 
+RetryCause = Literal["connect", "reset", "timeout", "status_503"]
+
+
+class Retries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How often an idempotent request is sent again (``attempts`` beyond the first), and after which failures of the one before."""
+
+    attempts: int = 1
+    on: tuple[RetryCause, ...] = ("connect", "reset")
+
+
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A service as intended. Exactly one of ``traffic`` (relative weights by version name) and ``target`` (a version name) is set."""
 
@@ -68,6 +78,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeouts: Timeouts = Timeouts()
     balance: Literal["least_requests", "round_robin"] = "least_requests"
     expose_version: bool = False
+    retries: Retries | None = None
+    fallback: bool = False
     rollout: RolloutPlan = RolloutPlan()
 
     def version(self, name: str) -> Version | None:

@@ -19,9 +19,10 @@ import structlog
 
 from proxy import limits
 
-Entry = tuple[float, str, str, str, str, str, int, str | None, float, str, str]
+Entry = tuple[float, str, str, str, str, str, int, str | None, float, str, str, int, str]
 
 _FIELDS = ("at", "client", "method", "host", "path", "service", "code", "cause", "duration_ms", "version", "request_id")
+_RARE = ("retries", "answered_by")  # left out when there is nothing to say
 
 
 class AccessLog:
@@ -91,9 +92,10 @@ class AccessLog:
 
     def line(self, entry: Entry) -> str:
         """One JSON object and a newline."""
-        event: dict[str, Any] = dict(zip(_FIELDS, entry, strict=True))
+        event: dict[str, Any] = dict(zip(_FIELDS, entry[: len(_FIELDS)], strict=True))
         event["at"] = datetime.fromtimestamp(entry[0], UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event["duration_ms"] = round(entry[8] * 1000, 3)
         if entry[7] is None:
             del event["cause"]
+        event.update((key, value) for key, value in zip(_RARE, entry[len(_FIELDS) :], strict=True) if value)
         return str(self._render(None, "", event)) + "\n"

@@ -32,6 +32,7 @@ class Cell:
         "is_candidate",
         "reported_in_flight",
         "retries",
+        "retries_refused",
         "rollout",
         "service",
         "version",
@@ -60,6 +61,7 @@ class Cell:
         self._latency = [0] * BUCKETS
         self._latency_sum_s = 0.0
         self.retries = 0
+        self.retries_refused = 0
         self.fallbacks = 0
 
     def record(self, code: int, cause: str | None, duration_s: float, drawn: bool, user: int) -> bool:
@@ -90,7 +92,7 @@ class Cell:
     @property
     def dirty(self) -> bool:
         """Whether anything was counted since the last ``take``."""
-        return bool(self._codes or self.retries or self.fallbacks)
+        return bool(self._codes or self.retries or self.retries_refused or self.fallbacks)
 
     def take(self, in_flight: int) -> CellDelta:
         """The counts since the last call, and start anew. ``in_flight`` is the version's level in this worker, over all generations."""
@@ -110,6 +112,7 @@ class Cell:
             latency_sum_s=self._latency_sum_s,
             in_flight=in_flight,
             retries=self.retries,
+            retries_refused=self.retries_refused,
             fallbacks=self.fallbacks,
         )
         self._reset()

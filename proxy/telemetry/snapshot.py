@@ -13,7 +13,9 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     charged to the version. ``draws`` (failed ones included) and ``draw_failures`` hold only requests the split drew: no override, no
     abort, no mirror. Failures of known users are not in ``draw_failures`` but in ``failed_users``, as (hash, cause) pairs, for the
     judge to count once. ``latency`` maps histogram buckets (``telemetry.histogram``) to counts. ``in_flight`` is the version's level
-    in this worker now, over all generations, not a difference.
+    in this worker now, over all generations, not a difference. A request that fell back to stable counts once on each of the two
+    versions: as the candidate's failure, with ``fallbacks``, and as stable's answer, which is no draw. ``retries_refused`` are those
+    that the budget did not allow.
     """
 
     service: str
@@ -31,6 +33,7 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     latency_sum_s: float = 0.0
     in_flight: int = 0
     retries: int = 0
+    retries_refused: int = 0
     fallbacks: int = 0
 
 
@@ -46,7 +49,10 @@ class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
-    """One worker's counts. ``sequence`` grows by one each time, so a lost or doubled snapshot is seen. ``at_s`` is Unix time."""
+    """One worker's counts. ``sequence`` grows by one each time, so a lost or doubled snapshot is seen. ``at_s`` is Unix time.
+
+    ``replays_refused`` are bodies that were not kept for a second sending, because too many others were.
+    """
 
     worker: int
     sequence: int
@@ -57,3 +63,4 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     unmatched: dict[int, int] = {}
     downstream_connections: int = 0
     access_log_dropped: int = 0
+    replays_refused: int = 0

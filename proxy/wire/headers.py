@@ -47,6 +47,7 @@ class Kind:
     UPGRADE: Final = 13
     DATE: Final = 14
     FORWARDED: Final = 15
+    KEEP_ALIVE: Final = 16  # of a response; a client's is its own affair
 
 
 REQUEST_KINDS: Final[dict[bytes, int]] = {
@@ -83,7 +84,7 @@ RESPONSE_KINDS: Final[dict[bytes, int]] = {
     b"connection": Kind.CONNECTION,
     b"date": Kind.DATE,
     b"upgrade": Kind.UPGRADE,
-    b"keep-alive": Kind.DROP,
+    b"keep-alive": Kind.KEEP_ALIVE,
     b"proxy-connection": Kind.DROP,
     b"trailer": Kind.DROP,
     b"te": Kind.DROP,
@@ -106,11 +107,15 @@ _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE_CONTROLS = bytes(c for c in range(0x20) if c != 0x09) + b"\x7f"
 _DIGITS = re.compile(rb"[0-9]{1,%d}" % limits.CONTENT_LENGTH_DIGITS_MAX)
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~\-]{1,255})(?::([0-9]{1,5}))?")
+_KEEP_ALIVE = re.compile(rb"(?:^|[ \t,;])timeout[ \t]*=[ \t]*\"?([0-9]{1,9})(?![0-9])", re.IGNORECASE)
 _TOKEN_LIST = re.compile(rb"[ \t]*,[ \t]*")
 
 
 class Field:
-    """A line that matters to us. ``number`` is a parsed length, ``names`` list members in lower case, ``key`` a Host's routing key."""
+    """A line that matters to us. ``number`` is a parsed length, or the seconds of Keep-Alive (-1: none).
+
+    ``names`` are list members in lower case, ``key`` a Host's routing key.
+    """
 
     __slots__ = ("_cut", "key", "kind", "line", "name", "names", "number", "value")
 
@@ -174,6 +179,10 @@ def classify(kind: int, line: bytes, name: bytes, value: bytes) -> Field:
         field.number = parse_length(value)
     elif kind == Kind.HOST:
         field.key = parse_host(value)
+    elif kind == Kind.KEEP_ALIVE:
+        told = _KEEP_ALIVE.search(value)
+        if told:
+            field.number = int(told[1])
     elif kind in (Kind.CONNECTION, Kind.TE):
         field.names = list_members(value)
     elif kind == Kind.TRANSFER_ENCODING and value.lower() != b"chunked":

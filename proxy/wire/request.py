@@ -30,7 +30,7 @@ _CONNECTION_WORDS: Final = frozenset((b"close", b"keep-alive", b"upgrade", b"te"
 class Start:
     """One start line, read. ``path`` is normalised; ``line`` is what the origin gets; ``authority`` is an absolute-form target's."""
 
-    __slots__ = ("authority", "idempotent", "keep_alive", "line", "method", "minor", "path", "query", "routed")
+    __slots__ = ("authority", "idempotent", "keep_alive", "line", "method", "minor", "path", "query", "routed", "safe")
 
     def __init__(self, line: bytes) -> None:
         """Read ``line`` (without CRLF). Raises DownstreamError (rules 1-5, 12, 42)."""
@@ -48,6 +48,7 @@ class Start:
             raise DownstreamError(400, "illegal character in the request target")
         self.method = method
         self.idempotent = method in IDEMPOTENT
+        self.safe = method in SAFE
         self.authority = b""
         self.routed: tuple[object, bytes, object] | None = None  # the router's: where this line led last time (table, host, split)
         forwarded = self._read_target(target)

@@ -40,12 +40,14 @@ class Response:
     """One parsed head. ``length`` is the body's size in bytes, or CHUNKED, or UNTIL_CLOSE.
 
     ``head`` is what of it may be relayed: status line and end-to-end fields, with a Content-Length where there is one but without any
-    other framing or hop-by-hop field, and the empty line. ``has_date`` says whether the origin dated it.
+    other framing or hop-by-hop field, and the empty line. ``has_date`` says whether the origin dated it. ``idle_s`` is how long the
+    connection may be kept idle after it: shorter than the origin keeps it, if the origin says so.
     """
 
     keep_alive = True
     has_date = False
     length = UNTIL_CLOSE
+    idle_s = limits.IDLE_UPSTREAM_S
 
     def __init__(self, status: int, head: bytes) -> None:
         self.status = status
@@ -113,6 +115,10 @@ def _read_fields(response: Response, minor: int, special: list[Field], lines: li
                 if chunked:
                     raise BadLine("Transfer-Encoding is given twice")
                 chunked = True
+            elif kind == Kind.KEEP_ALIVE and field.number >= 0:
+                _told_idle(response, field.number)
+                if not field.number:
+                    keep_alive, closing = False, True
     response.keep_alive = keep_alive
     if chunked:
         if counted:
@@ -122,6 +128,11 @@ def _read_fields(response: Response, minor: int, special: list[Field], lines: li
         response.length = CHUNKED
     if nominated is not None:
         _drop_nominated(response, nominated - _CONNECTION_WORDS - UNNOMINATABLE, lines)
+
+
+def _told_idle(response: Response, timeout_s: int) -> None:
+    """Rule 38: the origin says when it will close; be a second earlier, or by half where a second is too much."""
+    response.idle_s = min(timeout_s - min(1.0, timeout_s / 2), limits.IDLE_UPSTREAM_TOLD_S_MAX)
 
 
 def _drop_nominated(response: Response, names: frozenset[bytes], lines: list[bytes]) -> None:

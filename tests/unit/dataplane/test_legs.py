@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from proxy.dataplane.legs import Leg
+from proxy.dataplane.retrying import Budget
 from proxy.model.plan import ServicePlan
 from proxy.model.service import Endpoint, Timeouts, Version
 from proxy.telemetry.recorder import Cell
@@ -27,7 +28,7 @@ def leg(*pools: Pool, balance: str = "least_requests", expose_version: bool = Fa
     timeouts = Timeouts(connect_s=1.5, response_s=2.5, idle_s=3.5)
     plan = ServicePlan("shop", (version,), (1.0,), balance=balance, expose_version=expose_version, timeouts=timeouts)
     stand_ins: Any = list(pools)
-    return Leg(plan, version, Cell("shop", "v2", 1), stand_ins)
+    return Leg(plan, version, Cell("shop", "v2", 1), stand_ins, Budget())
 
 
 def picked(one: Leg, tried: list[Pool] | None = None, **rest: Any) -> str | None:

@@ -24,6 +24,7 @@ def test_a_delta_holds_all_that_was_counted() -> None:
     cell.record(500, "status_5xx", 0.5, False, 0)
     cell.record(499, None, 3.0, False, 13)
     cell.retries += 2
+    cell.retries_refused += 3
     cell.fallbacks += 1
 
     expected = CellDelta(
@@ -38,6 +39,7 @@ def test_a_delta_holds_all_that_was_counted() -> None:
         latency_sum_s=pytest.approx(4.022),
         in_flight=5,
         retries=2,
+        retries_refused=3,
         fallbacks=1,
     )
     assert expected == cell.take(5)
@@ -48,7 +50,7 @@ def test_every_field_of_a_delta_is_covered_by_the_test_above() -> None:
     fields = (
         "service version generation rollout candidate_share requests failures draws draw_failures failed_users failed_users_dropped"
     )
-    fields += " latency latency_sum_s in_flight retries fallbacks"
+    fields += " latency latency_sum_s in_flight retries retries_refused fallbacks"
 
     assert fields.split() == [field.name for field in msgspec.structs.fields(CellDelta)]
 
