@@ -14,12 +14,13 @@ from email.utils import formatdate
 from ipaddress import ip_network
 from random import SystemRandom
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from proxy.clock import Clock, SystemClock
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Networks, Peer, RequestIds
 from proxy.dataplane.legs import Leg
+from proxy.dataplane.listening import Listening
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.wheel import Wheel
@@ -104,7 +105,7 @@ class DataPlane:
         self._cells: list[Cell] = []
         self._unmatched: dict[int, int] = {}
         self._sequence = 0
-        self._servers: list[asyncio.Server] = []
+        self._listening = Listening(loop)
         self._empty = asyncio.Event()
         self._date_at = 0
         self._date = b""
@@ -193,18 +194,12 @@ class DataPlane:
 
     async def listen(self, name: str, sock: socket.socket) -> None:
         """Accept clients of the listener ``name`` on a socket that is bound and listening."""
-        server: Any
-        if sock.family == socket.AF_UNIX:
-            server = await self.loop.create_unix_server(lambda: Downstream(self, self._networks.get(name, ())), sock=sock)
-        else:
-            server = await self.loop.create_server(lambda: Downstream(self, self._networks.get(name, ())), sock=sock)
-        self._servers.append(server)
+        await self._listening.begin(sock, lambda: Downstream(self, self._networks.get(name, ())))
 
     async def drain(self, timeout_s: float) -> int:
         """Accept no more, let requests under way finish, close. Returns how many were cut off after ``timeout_s``."""
         self.draining = True
-        for server in self._servers:
-            server.close()
+        await self._listening.end()
         # A client on an idle connection may be sending its next request this very moment: it still gets its answer, with `close`.
         for downstream in list(self.downstreams):
             downstream.drain()
@@ -230,8 +225,7 @@ class DataPlane:
 
     def close(self) -> None:
         """End everything now."""
-        for server in self._servers:
-            server.close()
+        self._listening.close()
         for downstream in list(self.downstreams):
             downstream.abort()
         for pool in self._pools.values():
