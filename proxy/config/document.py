@@ -323,8 +323,6 @@ def _syntax(error: yaml.MarkedYAMLError, text: str, file: str) -> tuple[Place, s
         return place, f"{bracket} is missing before this, or a `,`, or quotes around text with `: ` in it; it was opened at {opened}"
     if "block" in context:
         what = "list entry" if "sequence" in context or "collection" in context else "key"
-        return (
-            place,
-            f"is no {what} where one has to be; indent it like its neighbours, in column {begun.column + 1} as at line {begun.line + 1}",
-        )
+        there = f"in column {begun.column + 1} as at line {begun.line + 1}"
+        return place, f"is no {what} where one has to be; indent it like its neighbours, {there}"
     return place, f"is not YAML: {problem} ({context} that began at {opened})"
