@@ -63,6 +63,7 @@ class Figures(Collector):
         fallbacks = CounterMetricFamily(
             "headgate_fallbacks", "Requests that failed on the candidate and stable answered.", labels=_VERSION
         )
+        limited = CounterMetricFamily("headgate_limited", "Requests that the service's own limits refused.", labels=_VERSION)
         for code, count in sorted(self._control.totals.unmatched.items()):
             requests.add_metric(["", "", str(code)], count)
         for (service, version), cell in self._control.totals.cells.items():
@@ -76,14 +77,19 @@ class Figures(Collector):
             retries.add_metric([service, version], cell.retries)
             refused.add_metric([service, version], cell.retries_refused)
             fallbacks.add_metric([service, version], cell.fallbacks)
-        yield from (requests, failures, duration, retries, refused, fallbacks)
+            limited.add_metric([service, version], cell.limited)
+        yield from (requests, failures, duration, retries, refused, fallbacks, limited)
 
     def _levels(self) -> Iterator[Metric]:
         in_flight = GaugeMetricFamily("headgate_requests_in_flight", "Requests under way.", labels=_VERSION)
         for (service, version), under_way in self._control.totals.in_flight().items():
             in_flight.add_metric([service, version], under_way)
         connections = GaugeMetricFamily("headgate_connections", "Connections to origins.", labels=[*_VERSION, "state"])
-        healthy = GaugeMetricFamily("headgate_endpoint_healthy", "Whether a worker can reach it.", labels=[*_VERSION, "endpoint"])
+        healthy = GaugeMetricFamily(
+            "headgate_endpoint_healthy",
+            "Whether a worker sends it requests: healthy, not ejected, not refusing.",
+            labels=[*_VERSION, "endpoint"],
+        )
         states: dict[tuple[str, str], list[int]] = {key: [0, 0] for key in self._control.totals.cells}
         for (service, version, endpoint), level in self._control.totals.endpoints().items():
             healthy.add_metric([service, version, endpoint], int(level.healthy))

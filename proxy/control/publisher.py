@@ -58,6 +58,9 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         expose_version=service.expose_version,
         retries=service.retries,
         fallback=service.fallback,
+        health=service.health,
+        ejection=service.ejection,
+        limits=service.limits,
     )
 
 

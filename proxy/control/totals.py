@@ -28,6 +28,7 @@ class CellTotal(msgspec.Struct):
     retries: int = 0
     retries_refused: int = 0
     fallbacks: int = 0
+    limited: int = 0
 
     def add(self, delta: CellDelta) -> None:
         """Add one worker's difference."""
@@ -39,6 +40,7 @@ class CellTotal(msgspec.Struct):
         self.retries += delta.retries
         self.retries_refused += delta.retries_refused
         self.fallbacks += delta.fallbacks
+        self.limited += delta.limited
 
 
 class EndpointLevel(msgspec.Struct):

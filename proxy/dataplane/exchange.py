@@ -58,10 +58,12 @@ class Exchange(Attempts):
             self._irregular = True
             self._replay = Replay(plane.replay_room)
         pool = leg.only or leg.pick()
-        assert pool is not None, "a version without endpoints was compiled"
         self._request_id = request_id = plane.request_ids.keep_or_make(request.request_id)
-        self._head = down.peer.head(request, request_id, pool.host_line)
-        self._forward(pool, leg, now)
+        self._head = down.peer.head(request, request_id, (pool or leg.nowhere).host_line)
+        if pool is None:
+            self._unplaced(leg, now)
+        else:
+            self._forward(pool, leg, now)
 
     def _send_head(self, upstream: Upstream, leg: Leg, now: float) -> None:
         self._upstream = upstream
@@ -174,6 +176,9 @@ class Exchange(Attempts):
         if self._chunk_out:
             down.transport.write(last_chunk(self.trailers if self._request.te_trailers else []))
         status = self._status
+        leg = self._leg
+        if leg is not None and leg.ejector is not None:
+            leg.ejector.saw(self._pool, status < 500, now)
         self._finish(status, "status_5xx" if status >= 500 else None, now, self._drawn)
         down.answered(now)
 

@@ -71,6 +71,7 @@ class DataPlane:
         self.statuses = response.Statuses()
         self.pseudonym = b"headgate-%08x" % chance.getrandbits(32)
         self.request_ids = RequestIds(chance.getrandbits)
+        self.health_room = asyncio.Semaphore(limits.HEALTH_CHECKS_MAX)
         self.replay_room = ReplayRoom()
         self.downstreams: set[Downstream] = set()
         self.draining = False
@@ -126,7 +127,8 @@ class DataPlane:
                 is_candidate=bool(service.rollout) and version.name == service.candidate,
             )
             cells.append(cell)
-            legs.append(Leg(service, version, cell, own, budget))
+            nowhere = Pool(self, service.name, version.name, Endpoint())
+            legs.append(Leg(service, version, cell, own, budget, nowhere))
         by_name = {leg.cell.version: leg for leg in legs}
         for leg in legs:
             leg.siblings = legs
@@ -139,6 +141,7 @@ class DataPlane:
         new = self._prepared.pop(generation)
         self._prepared = {key: value for key, value in self._prepared.items() if key > generation}
         old = self._pools
+        before = {(s, leg.cell.version): leg for s, split in self.table.splits.items() for leg in split.legs} if self._plan else {}
         self.table = new.table
         self._pools = new.pools
         self._networks = new.networks
@@ -150,6 +153,9 @@ class DataPlane:
         self._plan = new.plan
         names = {service.name for service in new.plan.services}
         self._budgets = {name: budget for name, budget in self._budgets.items() if name in names}
+        for name, split in new.table.splits.items():
+            for leg in split.legs:
+                leg.take_over(before.get((name, leg.cell.version)), self.wheel)
         for key, pool in old.items():
             if key not in new.pools:
                 pool.retire()
@@ -231,11 +237,11 @@ class DataPlane:
         self._unmatched[code] = self._unmatched.get(code, 0) + 1
 
     def log_access(
-        self, req: Request, peer: Peer, cell: Cell, outcome: tuple[int, str | None, float, int, str], request_id: bytes
+        self, req: Request, peer: Peer, cell: Cell, outcome: tuple[int, str | None, float, int, str, bool], request_id: bytes
     ) -> None:
-        """Leave a line for the access log. ``outcome``: code, cause, seconds, retries, the version that answered instead."""
+        """Leave a line for the access log. ``outcome``: code, cause, seconds, retries, who answered instead, our own limit."""
         assert self.access_log is not None
-        code, cause, duration_s, retries, answered_by = outcome
+        code, cause, duration_s, retries, answered_by, limited = outcome
         self.access_log.offer(
             (
                 time(),
@@ -251,6 +257,7 @@ class DataPlane:
                 request_id.decode(),
                 retries,
                 answered_by,
+                limited,
             )
         )
 
@@ -295,7 +302,7 @@ class DataPlane:
                     endpoint=pool.endpoint.name,
                     active=pool.active,
                     idle=pool.idle,
-                    healthy=pool.refused_until <= perf_counter(),
+                    healthy=pool.out_until <= perf_counter(),
                 )
                 for pool in self._pools.values()
             ],

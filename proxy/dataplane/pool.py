@@ -6,13 +6,17 @@ Knows nothing of requests: an exchange asks, and is told what came of it. A conn
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from proxy import limits
+from proxy.dataplane.backlog import Backlog
+from proxy.dataplane.ejection import Record
+from proxy.dataplane.health import Checker
 from proxy.dataplane.upstream import Upstream
-from proxy.model.service import Endpoint
+from proxy.model.service import Endpoint, EndpointLimits, Health
 
 if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
@@ -40,7 +44,25 @@ class Attempt:
 class Pool:
     """One endpoint of one version in one worker. ``active`` counts requests it holds now, those still connecting included."""
 
-    __slots__ = ("_idle", "_plane", "_retired", "active", "endpoint", "host_line", "refused_until", "service", "version")
+    __slots__ = (
+        "_checker",
+        "_checking",
+        "_idle",
+        "_opened",
+        "_plane",
+        "_retired",
+        "active",
+        "backlog",
+        "endpoint",
+        "healthy",
+        "host_line",
+        "out_until",
+        "record",
+        "refused_until",
+        "service",
+        "version",
+        "warm_from",
+    )
 
     def __init__(self, plane: DataPlane, service: str, version: str, endpoint: Endpoint) -> None:
         self._plane = plane
@@ -49,7 +71,15 @@ class Pool:
         self.endpoint = endpoint
         self.host_line = b"Host: " + (b"localhost" if endpoint.unix else endpoint.name.encode())
         self.active = 0
+        self.healthy = True  # as health checks say, if there are any
+        self.record = Record()
         self.refused_until = -inf
+        self.out_until = -inf  # unhealthy, ejected or refusing until then
+        self.warm_from = -inf  # when it last became healthy
+        self.backlog: Backlog | None = None  # requests that wait for a place, here or at a sibling
+        self._checker: Checker | None = None
+        self._checking: asyncio.Task[None] | None = None
+        self._opened = 0  # connections there are or are being made
         self._idle: list[Upstream] = []
         self._retired = False
 
@@ -60,6 +90,51 @@ class Pool:
     def idle(self) -> int:
         """Connections that wait for a request."""
         return len(self._idle)
+
+    @property
+    def standing(self) -> bool:
+        """Whether it is neither unhealthy nor ejected; it may still have refused a connection just now."""
+        return self.healthy and self.record.until <= perf_counter()
+
+    def has_room(self, bounds: EndpointLimits) -> bool:
+        """Whether one more request would be within ``bounds``."""
+        if bounds.max_requests and self.active >= bounds.max_requests:
+            return False
+        return not bounds.max_connections or bool(self._idle) or self._opened < bounds.max_connections
+
+    def ejected(self, until: float) -> None:
+        """Its requests failed too often."""
+        self.warm_from = until
+        self._weigh()
+
+    def _refused(self, until: float) -> None:
+        self.refused_until = until
+        self._weigh()
+
+    def _checked(self, healthy: bool) -> None:
+        self.healthy = healthy
+        if healthy:
+            self.warm_from = perf_counter()
+        self._weigh()
+        if healthy and self.backlog is not None:
+            self.backlog.wake()
+
+    def _weigh(self) -> None:
+        self.out_until = max(self.refused_until, self.record.until) if self.healthy else inf
+
+    def watch(self, plan: Health | None) -> None:
+        """Check its health so from now on, or no more."""
+        if plan == (self._checker.plan if self._checker is not None else None):
+            return
+        if self._checking is not None:
+            self._checking.cancel()
+            self._checker = self._checking = None
+        if plan is None:
+            self.healthy = True
+            self._weigh()
+            return
+        self._checker = Checker(plan, self.host_line, self._connection, self._checked, self._plane.health_room)
+        self._checking = self._plane.tasks.spawn(self._checker.run(), name=f"health of {self.endpoint.name}")
 
     def take(self) -> Upstream | None:
         """The connection used last (the likeliest to be alive), now busy, or None."""
@@ -80,9 +155,16 @@ class Pool:
         if upstream in self._idle:
             self._idle.remove(upstream)
 
+    def lost(self) -> None:
+        """A connection has ended."""
+        self._opened -= 1
+        if self.backlog is not None:
+            self.backlog.wake()
+
     def connect(self, waiter: Waiter, timeout_s: float) -> Attempt:
         """Make a connection for ``waiter`` and tell it what came of that, later and once."""
         attempt = Attempt(waiter)
+        self._opened += 1
         self._plane.tasks.spawn(self._connect(attempt, timeout_s), name=f"connect {self.endpoint.name}")
         return attempt
 
@@ -91,28 +173,35 @@ class Pool:
             async with asyncio.timeout(timeout_s):
                 upstream = await self._open()
         except OSError as error:  # TimeoutError among them
-            self.refused_until = perf_counter() + REFUSED_S
+            self._opened -= 1
+            self._refused(perf_counter() + REFUSED_S)
             if attempt.waiter is not None:
                 attempt.waiter.connect_failed(self, timed_out=isinstance(error, TimeoutError))
             return
-        self.refused_until = -inf
+        if self.refused_until > -inf:
+            self._refused(-inf)
         if attempt.waiter is not None:
             attempt.waiter.connected(upstream)
         else:
             self.put(upstream, perf_counter())
 
     async def _open(self) -> Upstream:
-        loop = self._plane.loop
         upstream = Upstream(self._plane, self)
-        if self.endpoint.unix:
-            await loop.create_unix_connection(lambda: upstream, self.endpoint.unix)
-        else:
-            await loop.create_connection(lambda: upstream, self.endpoint.host, self.endpoint.port)
+        await self._connection(lambda: upstream)
         return upstream
+
+    async def _connection(self, factory: Callable[[], asyncio.Protocol]) -> None:
+        """Connect a protocol to the endpoint. Raises OSError."""
+        loop = self._plane.loop
+        if self.endpoint.unix:
+            await loop.create_unix_connection(factory, self.endpoint.unix)
+        else:
+            await loop.create_connection(factory, self.endpoint.host, self.endpoint.port)
 
     def retire(self) -> None:
         """No plan names this endpoint any more: idle connections end now, busy ones after their exchange."""
         self._retired = True
+        self.watch(None)
         for upstream in self._idle:
             upstream.close()
         self._idle.clear()

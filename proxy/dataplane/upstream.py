@@ -157,6 +157,7 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         exchange = self.exchange
         self.deadline = inf
+        self.pool.lost()
         if exchange is None:
             self.pool.forget(self)
             return

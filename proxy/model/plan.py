@@ -7,7 +7,7 @@ import msgspec
 from proxy import limits
 from proxy.model.intent import AccessLog, Listener
 from proxy.model.route import Route
-from proxy.model.service import Override, Retries, Sticky, Timeouts, Version
+from proxy.model.service import Ejection, EndpointLimits, Health, Override, Retries, Sticky, Timeouts, Version
 
 
 class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -30,6 +30,9 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expose_version: bool = False
     retries: Retries | None = None
     fallback: bool = False
+    health: Health | None = None
+    ejection: Ejection | None = None
+    limits: EndpointLimits | None = None
 
 
 class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

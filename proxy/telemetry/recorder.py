@@ -30,6 +30,7 @@ class Cell:
         "generation",
         "in_flight",
         "is_candidate",
+        "limited",
         "reported_in_flight",
         "retries",
         "retries_refused",
@@ -63,6 +64,7 @@ class Cell:
         self.retries = 0
         self.retries_refused = 0
         self.fallbacks = 0
+        self.limited = 0
 
     def record(self, code: int, cause: str | None, duration_s: float, drawn: bool, user: int) -> bool:
         """Count one finished request; True when a judge should hear of it at once.
@@ -114,6 +116,7 @@ class Cell:
             retries=self.retries,
             retries_refused=self.retries_refused,
             fallbacks=self.fallbacks,
+            limited=self.limited,
         )
         self._reset()
         return delta
