@@ -17,7 +17,7 @@ from proxy.model.service import Health
 from proxy.wire import response as responses
 from proxy.wire.headers import LineTable
 
-Open = Callable[[Callable[[], asyncio.Protocol]], Awaitable[None]]
+Open = Callable[[Callable[[], asyncio.Protocol]], Awaitable[object]]
 """Makes a connection for a protocol. Raises OSError."""
 
 

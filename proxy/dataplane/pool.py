@@ -15,6 +15,7 @@ from proxy import limits
 from proxy.dataplane.backlog import Backlog
 from proxy.dataplane.ejection import Record
 from proxy.dataplane.health import Checker
+from proxy.dataplane.names import Name, is_name, system
 from proxy.dataplane.upstream import Upstream
 from proxy.model.service import Endpoint, EndpointLimits, Health
 
@@ -48,8 +49,10 @@ class Pool:
         "_checker",
         "_checking",
         "_idle",
+        "_name",
         "_opened",
         "_plane",
+        "_resolving",
         "_retired",
         "active",
         "backlog",
@@ -79,6 +82,8 @@ class Pool:
         self.backlog: Backlog | None = None  # requests that wait for a place, here or at a sibling
         self._checker: Checker | None = None
         self._checking: asyncio.Task[None] | None = None
+        self._name = Name(endpoint.host, system(plane.loop), self._moved) if is_name(endpoint.host) else None
+        self._resolving: asyncio.Task[None] | None = None
         self._opened = 0  # connections there are or are being made
         self._idle: list[Upstream] = []
         self._retired = False
@@ -145,6 +150,9 @@ class Pool:
         if self._retired or len(self._idle) >= limits.IDLE_UPSTREAM_PER_ENDPOINT_MAX:
             upstream.close()
             return
+        if self._name is not None and upstream.address not in self._name.addresses:
+            upstream.close()
+            return
         upstream.deadline = deadline = now + upstream.idle_s
         if deadline < upstream.wake_at:
             self._plane.wheel.schedule(upstream, deadline)
@@ -187,21 +195,52 @@ class Pool:
 
     async def _open(self) -> Upstream:
         upstream = Upstream(self._plane, self)
-        await self._connection(lambda: upstream)
+        upstream.address = await self._connection(lambda: upstream)
         return upstream
 
-    async def _connection(self, factory: Callable[[], asyncio.Protocol]) -> None:
-        """Connect a protocol to the endpoint. Raises OSError."""
+    async def _connection(self, factory: Callable[[], asyncio.Protocol]) -> str:
+        """Connect a protocol to the endpoint; returns the address that its name led to. Raises OSError."""
         loop = self._plane.loop
+        if self._name is not None:
+            return await self._named_connection(self._name, factory)
         if self.endpoint.unix:
             await loop.create_unix_connection(factory, self.endpoint.unix)
         else:
             await loop.create_connection(factory, self.endpoint.host, self.endpoint.port)
+        return ""
+
+    async def _named_connection(self, name: Name, factory: Callable[[], asyncio.Protocol]) -> str:
+        if self._resolving is None and not self._retired:
+            self._resolving = self._plane.tasks.spawn(name.run(), name=f"addresses of {self.endpoint.host}")
+        last: OSError | None = None
+        for address in await name.in_turn():
+            try:
+                await self._plane.loop.create_connection(factory, address, self.endpoint.port)
+            except OSError as error:
+                name.failed(address)
+                last = error
+            except asyncio.CancelledError:  # most likely: it took too long
+                name.failed(address)
+                raise
+            else:
+                return address
+        assert last is not None, "a name without addresses is an error of its own"
+        raise last
+
+    def _moved(self) -> None:
+        """The endpoint's name leads elsewhere: idle connections to where it led before end, busy ones after their exchange."""
+        assert self._name is not None
+        gone = [upstream for upstream in self._idle if upstream.address not in self._name.addresses]
+        for upstream in gone:
+            self._idle.remove(upstream)
+            upstream.close()
 
     def retire(self) -> None:
         """No plan names this endpoint any more: idle connections end now, busy ones after their exchange."""
         self._retired = True
         self.watch(None)
+        if self._resolving is not None:
+            self._resolving.cancel()
         for upstream in self._idle:
             upstream.close()
         self._idle.clear()

@@ -38,6 +38,7 @@ class Upstream(asyncio.Protocol):
         "_left",
         "_plane",
         "_reusable",
+        "address",
         "deadline",
         "exchange",
         "idle_s",
@@ -56,6 +57,7 @@ class Upstream(asyncio.Protocol):
         self.pool = pool
         # connection
         self.transport: Any = None
+        self.address = ""  # where a host name led
         self.reused = False
         self.writable = True
         self.reading = True
