@@ -62,8 +62,8 @@ CONNECT_TIMEOUT_S: Final = 1.0
 RESPONSE_TIMEOUT_S: Final = 30.0
 IDLE_TIMEOUT_S: Final = 60.0
 TUNNEL_IDLE_TIMEOUT_S: Final = 300.0  # no byte either way; WebSocket libraries ping every 20-60 s, Envoy's stream idle time-out is 300
-PACED_CLOSE_TICK_S: Final = 0.05  # between two closings of long-lived connections whose version has left
-DRAIN_STREAMS_S: Final = 10.0  # over which they are closed: their clients come back spread, not at once
+DRAIN_STREAMS_SHARE: Final = 0.8  # of drain_timeout, over which a stopping worker closes its long-lived connections
+DRAIN_STREAMS_S: Final = 10.0  # long-lived connections of a version that has left are closed over it: their clients come back spread
 LISTEN_BACKLOG: Final = 4096
 
 ACCESS_LOG_QUEUE_MAX: Final = 10_000  # lines that wait for the disk, about 4 MiB; beyond it they are counted, not kept

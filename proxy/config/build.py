@@ -64,7 +64,7 @@ def _service(name: str, given: schema.Service) -> Service:
         target=given.target,
         sticky=None if sticky is None else Sticky(sticky.by, header_name(sticky.name) if sticky.by == "header" else sticky.name),
         overrides=tuple(Override(match(item.match), item.version) for item in given.overrides if item is not None),
-        timeouts=Timeouts(given.timeouts.connect, given.timeouts.response, given.timeouts.idle),
+        timeouts=Timeouts(given.timeouts.connect, given.timeouts.response, given.timeouts.idle, given.timeouts.tunnel),
         balance=given.balance,
         expose_version=given.expose_version,
         retries=None if given.retries is None else _retries(given.retries),
@@ -110,11 +110,12 @@ def _rollout(given: schema.Rollout) -> RolloutPlan:
         ),
         deadline_s=given.deadline,
         on_deadline=given.on_deadline,
+        drain_s=given.drain,
     )
     if given.steps is None:
         return plan
     steps = tuple(_step(step) for step in given.steps if step is not None)
-    return RolloutPlan(plan.strategy, steps, plan.guard, plan.deadline_s, plan.on_deadline)
+    return RolloutPlan(plan.strategy, steps, plan.guard, plan.deadline_s, plan.on_deadline, plan.drain_s)
 
 
 def _step(given: schema.Step) -> Step:
@@ -160,6 +161,7 @@ def _shown_service(service: Service) -> dict[str, Any]:
             "connect": shown_duration(timeouts.connect_s),
             "response": shown_duration(timeouts.response_s),
             "idle": shown_duration(timeouts.idle_s),
+            "tunnel": shown_duration(timeouts.tunnel_s),
         },
         "balance": service.balance,
         "expose_version": service.expose_version,
@@ -227,6 +229,7 @@ def _shown_rollout(plan: RolloutPlan) -> dict[str, Any]:
         },
         "deadline": shown_duration(plan.deadline_s),
         "on_deadline": plan.on_deadline,
+        "drain": shown_duration(plan.drain_s),
     }
 
 

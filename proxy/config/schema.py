@@ -160,6 +160,11 @@ class Timeouts(Part):
     idle: f.Timeout = Field(
         default=shown_duration(limits.IDLE_TIMEOUT_S), validate_default=True, description="Between two bytes of a body."
     )
+    tunnel: f.Timeout = Field(
+        default=shown_duration(limits.TUNNEL_IDLE_TIMEOUT_S),
+        validate_default=True,
+        description="Between two bytes, either way, of a connection upgraded to another protocol, such as WebSocket.",
+    )
 
 
 class Health(Part):
@@ -267,7 +272,7 @@ class Rollout(Part):
     """How the service moves to a new target."""
 
     NOT_SERVED = frozenset(
-        {"checks", "interval", "failure_limit", "failure_window", "window", "hooks", "drain", "keep_old", "undo_window"}
+        {"checks", "interval", "failure_limit", "failure_window", "window", "hooks", "keep_old", "undo_window"}
         | {"batch", "min_ready", "slow_start", "on_unhealthy", "max_users_with_errors", "max_errors"}
     )
     strategy: Annotated[Literal["canary"], f.word("canary")] = Field(
@@ -283,6 +288,11 @@ class Rollout(Part):
     deadline: f.Duration = Field(default="0", validate_default=True, description="How long the whole rollout may take; 0 is for ever.")
     on_deadline: Annotated[Literal["rollback", "pause"], f.word("rollback or pause")] = Field(
         default="rollback", description="What happens when the deadline passes."
+    )
+    drain: f.DrainTime = Field(
+        default=shown_duration(limits.DRAIN_STREAMS_S),
+        validate_default=True,
+        description="Over which time the tunnels and event streams of a version that has lost its traffic are closed, one by one.",
     )
 
 

@@ -48,6 +48,7 @@ class Attempts:
         "_retries",
         "_started",
         "_status",
+        "_streams",
         "_ticket",
         "_tried",
         "_upstream",
@@ -92,6 +93,7 @@ class Attempts:
         self._budgeted = 0
         self._ticket: Ticket | None = None  # it waits for an endpoint to have room
         self._chunk_out = False
+        self._streams = False  # the answer is an event stream
         self.trailers: list[bytes] = []
 
     @property

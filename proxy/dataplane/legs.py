@@ -49,6 +49,7 @@ class Leg:
         "retries",
         "second",
         "siblings",
+        "tunnel_idle_s",
         "version_line",
     )
 
@@ -58,6 +59,7 @@ class Leg:
         self.connect_s = service.timeouts.connect_s
         self.response_s = service.timeouts.response_s
         self.idle_s = service.timeouts.idle_s
+        self.tunnel_idle_s = service.timeouts.tunnel_s
         self.version_line = b"X-Headgate-Version: " + version.name.encode() if service.expose_version else b""
         self.limits = service.limits
         self.backlog: Backlog | None = None

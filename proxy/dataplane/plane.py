@@ -22,6 +22,7 @@ from proxy.dataplane.access_log import AccessLog
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Networks, Peer, RequestIds
 from proxy.dataplane.legs import Leg
+from proxy.dataplane.longlived import LongLived
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.wheel import Wheel
@@ -74,6 +75,7 @@ class DataPlane:
         self.health_room = asyncio.Semaphore(limits.HEALTH_CHECKS_MAX)
         self.replay_room = ReplayRoom()
         self.downstreams: set[Downstream] = set()
+        self.long_lived = LongLived(self)
         self.draining = False
         self.access_log: AccessLog | None = None
         self.table: Table[Leg]
@@ -150,15 +152,16 @@ class DataPlane:
             if self.access_log is not None:
                 self.access_log.close()
             self.access_log = AccessLog(new.plan.access_log) if new.plan.access_log else None
-        self._plan = new.plan
+        before_plan, self._plan = self._plan, new.plan
         names = {service.name for service in new.plan.services}
         self._budgets = {name: budget for name, budget in self._budgets.items() if name in names}
         for name, split in new.table.splits.items():
             for leg in split.legs:
                 leg.take_over(before.get((name, leg.cell.version)), self.wheel)
-        for key, pool in old.items():
-            if key not in new.pools:
-                pool.retire()
+        retired = [pool for key, pool in old.items() if key not in new.pools]
+        for pool in retired:
+            pool.retire()
+        self.long_lived.settle(before_plan, new.plan, retired)
 
     def abandon(self, generation: int) -> None:
         """Forget a prepared plan that nobody will serve."""
@@ -182,29 +185,34 @@ class DataPlane:
             server.close()
         for downstream in list(self.downstreams):
             downstream.keep_alive = False
+        self.long_lived.drain(timeout_s * limits.DRAIN_STREAMS_SHARE)
         # A client on an idle connection may be sending its next request this very moment: it still gets its answer, with `close`.
         if not await self._emptied(min(timeout_s, limits.DRAIN_IDLE_S)):
             for downstream in list(self.downstreams):
                 if downstream.idle:
                     downstream.transport.close()
             await self._emptied(timeout_s - limits.DRAIN_IDLE_S)
-        cut = sum(not downstream.idle for downstream in self.downstreams)
+        cut = sum(not downstream.idle for downstream in self.downstreams) + len(self.long_lived.tunnels)
         self.close()
         return cut
 
     async def _emptied(self, timeout_s: float) -> bool:
         """Wait until the last client connection has ended, or ``timeout_s`` has passed."""
-        if self.downstreams:
+        if self.downstreams or self.long_lived.tunnels:
             self._empty.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._empty.wait()
-        return not self.downstreams
+        return not self.downstreams and not self.long_lived.tunnels
 
     def closed(self, downstream: Downstream) -> None:
         """A client connection has ended."""
         self.downstreams.discard(downstream)
-        if not self.downstreams:
+        self.check_empty()
+
+    def check_empty(self) -> None:
+        """Tell a drain when the last connection has ended."""
+        if not self.downstreams and not self.long_lived.tunnels:
             self._empty.set()
 
     def close(self) -> None:
@@ -213,6 +221,7 @@ class DataPlane:
             server.close()
         for downstream in list(self.downstreams):
             downstream.abort()
+        self.long_lived.close()
         for pool in self._pools.values():
             pool.retire()
         self.wheel.stop()
@@ -302,12 +311,13 @@ class DataPlane:
                     endpoint=pool.endpoint.name,
                     active=pool.active,
                     idle=pool.idle,
+                    tunnels=pool.tunnels,
                     healthy=pool.out_until <= perf_counter(),
                 )
                 for pool in self._pools.values()
             ],
             unmatched=unmatched,
-            downstream_connections=len(self.downstreams),
+            downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),
             replays_refused=self.replay_room.take_refused(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,
         )

@@ -63,6 +63,7 @@ class Pool:
         "record",
         "refused_until",
         "service",
+        "tunnels",
         "version",
         "warm_from",
     )
@@ -74,6 +75,7 @@ class Pool:
         self.endpoint = endpoint
         self.host_line = b"Host: " + (b"localhost" if endpoint.unix else endpoint.name.encode())
         self.active = 0
+        self.tunnels = 0  # of those active, connections that speak another protocol
         self.healthy = True  # as health checks say, if there are any
         self.record = Record()
         self.refused_until = -inf
@@ -95,6 +97,11 @@ class Pool:
     def idle(self) -> int:
         """Connections that wait for a request."""
         return len(self._idle)
+
+    @property
+    def retired(self) -> bool:
+        """Whether no plan names it any more."""
+        return self._retired
 
     @property
     def standing(self) -> bool:

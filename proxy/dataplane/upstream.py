@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from proxy import limits
+from proxy.dataplane.tunnel import Handed
 from proxy.errors import UpstreamError
 from proxy.wire import response as responses
 from proxy.wire.chunked import BadChunk, ChunkedDecoder
@@ -118,6 +119,12 @@ class Upstream(asyncio.Protocol):
         self.exchange = None
         self.close()
 
+    def hand_over(self, early: bytes) -> Handed:
+        """The connection is a tunnel's from now on."""
+        self.exchange = None
+        self.deadline = inf
+        return Handed(self.transport, early, self.reading, self.writable)
+
     def close(self) -> None:
         """End the connection without ceremony."""
         self.deadline = inf
@@ -207,6 +214,9 @@ class Upstream(asyncio.Protocol):
                 if not exchange.head_request:
                     self._last, self._last_head = response, head
                 break
+            if response.status == 101 and exchange.asked_for(response) and head.startswith(b"HTTP/1.1"):
+                exchange.switch(response, data[end:])
+                return
             self._interim += 1
             if response.status == 101 or self._interim > limits.INTERIM_RESPONSES_MAX:
                 raise UpstreamError("protocol", "unexpected interim response")

@@ -53,11 +53,15 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds. ``response_s`` runs from the request's last byte to the answer's head; ``idle_s`` between bytes of a body."""
+    """Seconds. ``response_s`` runs from the request's last byte to the answer's head; ``idle_s`` between bytes of a body.
+
+    ``tunnel_s`` is between bytes, either way, of a connection that was upgraded to another protocol.
+    """
 
     connect_s: float = limits.CONNECT_TIMEOUT_S
     response_s: float = limits.RESPONSE_TIMEOUT_S
     idle_s: float = limits.IDLE_TIMEOUT_S
+    tunnel_s: float = limits.TUNNEL_IDLE_TIMEOUT_S
 
 
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -37,16 +37,21 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     retries_refused: int = 0
     fallbacks: int = 0
     limited: int = 0
+    tunnel_bytes: tuple[int, int] = (0, 0)  # from clients, from origins
 
 
 class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
-    """Levels of one endpoint in one worker: connections busy and idle, and whether it is in: healthy, not ejected, not refusing."""
+    """Levels of one endpoint in one worker: connections busy (``tunnels`` among them) and idle, and whether it is in.
+
+    In is healthy, not ejected, not refusing.
+    """
 
     service: str
     version: str
     endpoint: str
     active: int = 0
     idle: int = 0
+    tunnels: int = 0
     healthy: bool = True
 
 
