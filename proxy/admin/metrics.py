@@ -63,6 +63,12 @@ class Figures(Collector):
         fallbacks = CounterMetricFamily(
             "headgate_fallbacks", "Requests that failed on the candidate and stable answered.", labels=_VERSION
         )
+        limited = CounterMetricFamily("headgate_limited", "Requests that the service's own limits refused.", labels=_VERSION)
+        tunnelled = CounterMetricFamily(
+            "headgate_tunnel_bytes",
+            "Bytes of upgraded connections: up from clients, down from origins.",
+            labels=[*_VERSION, "direction"],
+        )
         for code, count in sorted(self._control.totals.unmatched.items()):
             requests.add_metric(["", "", str(code)], count)
         for (service, version), cell in self._control.totals.cells.items():
@@ -76,22 +82,31 @@ class Figures(Collector):
             retries.add_metric([service, version], cell.retries)
             refused.add_metric([service, version], cell.retries_refused)
             fallbacks.add_metric([service, version], cell.fallbacks)
-        yield from (requests, failures, duration, retries, refused, fallbacks)
+            limited.add_metric([service, version], cell.limited)
+            for direction, count in zip(("up", "down"), cell.tunnel_bytes, strict=True):
+                tunnelled.add_metric([service, version, direction], count)
+        yield from (requests, failures, duration, retries, refused, fallbacks, limited, tunnelled)
 
     def _levels(self) -> Iterator[Metric]:
         in_flight = GaugeMetricFamily("headgate_requests_in_flight", "Requests under way.", labels=_VERSION)
         for (service, version), under_way in self._control.totals.in_flight().items():
             in_flight.add_metric([service, version], under_way)
         connections = GaugeMetricFamily("headgate_connections", "Connections to origins.", labels=[*_VERSION, "state"])
-        healthy = GaugeMetricFamily("headgate_endpoint_healthy", "Whether a worker can reach it.", labels=[*_VERSION, "endpoint"])
-        states: dict[tuple[str, str], list[int]] = {key: [0, 0] for key in self._control.totals.cells}
+        healthy = GaugeMetricFamily(
+            "headgate_endpoint_healthy",
+            "Whether a worker sends it requests: healthy, not ejected, not refusing.",
+            labels=[*_VERSION, "endpoint"],
+        )
+        states: dict[tuple[str, str], list[int]] = {key: [0, 0, 0] for key in self._control.totals.cells}
         for (service, version, endpoint), level in self._control.totals.endpoints().items():
             healthy.add_metric([service, version, endpoint], int(level.healthy))
             states[service, version][0] += level.active
             states[service, version][1] += level.idle
-        for (service, version), (active, idle) in states.items():
+            states[service, version][2] += level.tunnels
+        for (service, version), (active, idle, tunnels) in states.items():
             connections.add_metric([service, version, "active"], active)
             connections.add_metric([service, version, "idle"], idle)
+            connections.add_metric([service, version, "tunnel"], tunnels)
         clients = GaugeMetricFamily(
             "headgate_client_connections", "Connections of clients.", value=self._control.totals.downstream_connections()
         )

@@ -13,7 +13,7 @@ from proxy.config.scalars import Address, header_name, shown_duration
 from proxy.model.intent import AccessLog, Admin, Intent, Listener
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, Step, WeightStep
 from proxy.model.route import Match, Route
-from proxy.model.service import Endpoint, Override, Retries, Service, Sticky, Timeouts, Version
+from proxy.model.service import Ejection, Endpoint, EndpointLimits, Health, Override, Retries, Service, Sticky, Timeouts, Version
 
 
 def intent(file: schema.File, digest: str, cores: int) -> Intent:
@@ -64,11 +64,14 @@ def _service(name: str, given: schema.Service) -> Service:
         target=given.target,
         sticky=None if sticky is None else Sticky(sticky.by, header_name(sticky.name) if sticky.by == "header" else sticky.name),
         overrides=tuple(Override(match(item.match), item.version) for item in given.overrides if item is not None),
-        timeouts=Timeouts(given.timeouts.connect, given.timeouts.response, given.timeouts.idle),
+        timeouts=Timeouts(given.timeouts.connect, given.timeouts.response, given.timeouts.idle, given.timeouts.tunnel),
         balance=given.balance,
         expose_version=given.expose_version,
         retries=None if given.retries is None else _retries(given.retries),
         fallback=given.fallback,
+        health=None if given.health is None else _health(given.health),
+        ejection=None if given.ejection is None else _ejection(given.ejection),
+        limits=None if given.limits is None else _limits(given.limits),
         rollout=_rollout(given.rollout),
     )
 
@@ -77,9 +80,21 @@ def _retries(given: schema.Retries) -> Retries:
     return Retries(given.attempts, tuple(cause for cause in given.on if cause is not None))
 
 
+def _health(given: schema.Health) -> Health:
+    return Health(given.path, given.interval, given.timeout, given.unhealthy_after, given.healthy_after)
+
+
+def _ejection(given: schema.Ejection) -> Ejection:
+    return Ejection(given.failures, given.time, given.max_time, given.max_share)
+
+
+def _limits(given: schema.Limits) -> EndpointLimits:
+    return EndpointLimits(given.max_connections, given.max_requests, given.queue, given.queue_timeout)
+
+
 def _version(name: str, given: schema.Version) -> Version:
     endpoints = tuple(Endpoint(*address) for address in given.endpoints if address is not None)
-    return Version(name, endpoints, labels=tuple(sorted(given.labels.items())))
+    return Version(name, endpoints, labels=tuple(sorted(given.labels.items())), slow_start_s=given.slow_start)
 
 
 def _rollout(given: schema.Rollout) -> RolloutPlan:
@@ -95,11 +110,12 @@ def _rollout(given: schema.Rollout) -> RolloutPlan:
         ),
         deadline_s=given.deadline,
         on_deadline=given.on_deadline,
+        drain_s=given.drain,
     )
     if given.steps is None:
         return plan
     steps = tuple(_step(step) for step in given.steps if step is not None)
-    return RolloutPlan(plan.strategy, steps, plan.guard, plan.deadline_s, plan.on_deadline)
+    return RolloutPlan(plan.strategy, steps, plan.guard, plan.deadline_s, plan.on_deadline, plan.drain_s)
 
 
 def _step(given: schema.Step) -> Step:
@@ -145,18 +161,47 @@ def _shown_service(service: Service) -> dict[str, Any]:
             "connect": shown_duration(timeouts.connect_s),
             "response": shown_duration(timeouts.response_s),
             "idle": shown_duration(timeouts.idle_s),
+            "tunnel": shown_duration(timeouts.tunnel_s),
         },
         "balance": service.balance,
         "expose_version": service.expose_version,
         **({} if retries is None else {"retries": {"attempts": retries.attempts, "on": list(retries.on)}}),
         "fallback": service.fallback,
+        **_shown_endpoint_rules(service),
         "rollout": _shown_rollout(service.rollout),
     }
 
 
+def _shown_endpoint_rules(service: Service) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    if (health := service.health) is not None:
+        shown["health"] = {
+            "path": health.path,
+            "interval": shown_duration(health.interval_s),
+            "timeout": shown_duration(health.timeout_s),
+            "unhealthy_after": health.unhealthy_after,
+            "healthy_after": health.healthy_after,
+        }
+    if (ejection := service.ejection) is not None:
+        shown["ejection"] = {
+            "failures": ejection.failures,
+            "time": shown_duration(ejection.time_s),
+            "max_time": shown_duration(ejection.max_time_s),
+            "max_share": ejection.max_share,
+        }
+    if (bounds := service.limits) is not None:
+        shown["limits"] = {
+            "max_connections": bounds.max_connections,
+            "max_requests": bounds.max_requests,
+            "queue": bounds.queue,
+            "queue_timeout": shown_duration(bounds.queue_timeout_s),
+        }
+    return shown
+
+
 def _shown_version(version: Version) -> dict[str, Any]:
     endpoints = [endpoint.name if endpoint.unix else f"http://{endpoint.name}" for endpoint in version.endpoints]
-    return {"endpoints": endpoints, "labels": dict(version.labels)}
+    return {"endpoints": endpoints, "labels": dict(version.labels), "slow_start": shown_duration(version.slow_start_s)}
 
 
 def _shown_match(match: Match) -> dict[str, Any]:
@@ -184,6 +229,7 @@ def _shown_rollout(plan: RolloutPlan) -> dict[str, Any]:
         },
         "deadline": shown_duration(plan.deadline_s),
         "on_deadline": plan.on_deadline,
+        "drain": shown_duration(plan.drain_s),
     }
 
 

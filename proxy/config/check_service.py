@@ -29,9 +29,19 @@ def check_service(report: Report, name: str, service: schema.Service) -> None:
         for index, cause in enumerate(service.retries.on):
             if cause is not None:
                 on.take(cause, (*path, "retries", "on", index))
+    _endpoint_rules(report, path, service)
     if service.fallback and report.has((*path, "traffic")) and not report.has((*path, "target")):
         report.wrong_key((*path, "fallback"), "means nothing beside traffic: a fixed split has no candidate; remove it")
     _rollout(report, (*path, "rollout"), service.rollout)
+
+
+def _endpoint_rules(report: Report, path: KeyPath, service: schema.Service) -> None:
+    bounds, ejection = service.limits, service.ejection
+    if bounds is not None and report.whole((*path, "limits")) and not bounds.max_requests and not bounds.max_connections:
+        report.wrong_key((*path, "limits"), "limits nothing; give max_requests or max_connections, or remove it")
+    if ejection is not None and report.whole((*path, "ejection")) and ejection.max_time < ejection.time:
+        longest, first = scalars.shown_duration(ejection.max_time), scalars.shown_duration(ejection.time)
+        report.wrong((*path, "ejection", "max_time"), f"{longest} is below time, which is {first}; allow as much at least")
 
 
 def _is_version(report: Report, path: KeyPath, at: KeyPath, version: str, *, is_key: bool = False) -> None:

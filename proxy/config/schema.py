@@ -22,8 +22,10 @@ from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
 from proxy.model.rollout import CAUSES, Cause
 from proxy.model.rollout import Guard as GuardModel
+from proxy.model.service import Ejection as EjectionModel
+from proxy.model.service import EndpointLimits, RetryCause
+from proxy.model.service import Health as HealthModel
 from proxy.model.service import Retries as RetriesModel
-from proxy.model.service import RetryCause
 
 _STATE_PATH = str(next(field.default for field in msgspec.structs.fields(Intent) if field.name == "state_path"))
 
@@ -110,7 +112,7 @@ class AccessLog(Part):
 class Version(Part):
     """One release of a service."""
 
-    NOT_SERVED = frozenset({"schema", "slow_start"})
+    NOT_SERVED = frozenset({"schema"})
     endpoints: Items[f.EndpointAddress] = Field(
         description="Where it answers: `http://host:port`, `host:port` or `unix:/path`; requests are balanced among them.",
         min_length=1,
@@ -120,6 +122,11 @@ class Version(Part):
         default={},
         description="Facts for people, such as release or commit; changing them lets a rolled-back version be tried again.",
         max_length=limits.LABELS_PER_VERSION_MAX,
+    )
+    slow_start: f.Duration = Field(
+        default="0",
+        validate_default=True,
+        description="How long an endpoint that has become healthy, or is new, takes to get its full share.",
     )
 
 
@@ -152,6 +159,61 @@ class Timeouts(Part):
     )
     idle: f.Timeout = Field(
         default=shown_duration(limits.IDLE_TIMEOUT_S), validate_default=True, description="Between two bytes of a body."
+    )
+    tunnel: f.Timeout = Field(
+        default=shown_duration(limits.TUNNEL_IDLE_TIMEOUT_S),
+        validate_default=True,
+        description="Between two bytes, either way, of a connection upgraded to another protocol, such as WebSocket.",
+    )
+
+
+class Health(Part):
+    """How each worker asks each endpoint how it is; 2xx and 3xx are healthy."""
+
+    path: f.Path = Field(description="What is asked for, by GET.")
+    interval: f.Timeout = Field(
+        default=shown_duration(HealthModel("").interval_s), validate_default=True, description="Between checks."
+    )
+    timeout: f.Timeout = Field(
+        default=shown_duration(HealthModel("").timeout_s), validate_default=True, description="For the head of the answer to arrive."
+    )
+    unhealthy_after: Annotated[int, f.whole(1, 100)] = Field(
+        default=HealthModel("").unhealthy_after, description="Failed checks in a row that take an endpoint out."
+    )
+    healthy_after: Annotated[int, f.whole(1, 100)] = Field(
+        default=HealthModel("").healthy_after, description="Good checks in a row that bring it back."
+    )
+
+
+class Ejection(Part):
+    """When requests' failures take an endpoint out for a while: after some in a row, or as an outlier among at least five."""
+
+    failures: Annotated[int, f.whole(1, 1000)] = Field(default=EjectionModel().failures, description="Failures in a row.")
+    time: f.Timeout = Field(
+        default=shown_duration(EjectionModel().time_s),
+        validate_default=True,
+        description="How long the first time; twice as long each next time.",
+    )
+    max_time: f.Timeout = Field(
+        default=shown_duration(EjectionModel().max_time_s), validate_default=True, description="How long at most."
+    )
+    max_share: f.Fraction = Field(
+        default=EjectionModel().max_share, description="The share of a version's endpoints that may be out so, 0 to 1 or a percentage."
+    )
+
+
+class Limits(Part):
+    """What one worker gives one endpoint at most at a time; a request that finds no room waits in a queue, or gets a 503."""
+
+    max_connections: Annotated[int, f.whole(0, 1_000_000)] = Field(
+        default=0, description="Connections, idle ones included; 0: any number."
+    )
+    max_requests: Annotated[int, f.whole(0, 1_000_000)] = Field(default=0, description="Requests under way; 0: any number.")
+    queue: Annotated[int, f.whole(0, limits.QUEUE_MAX)] = Field(
+        default=0, description="How many requests of a version may wait for room, in each worker; more fail at once."
+    )
+    queue_timeout: f.Timeout = Field(
+        default=shown_duration(EndpointLimits().queue_timeout_s), validate_default=True, description="How long a request waits at most."
     )
 
 
@@ -210,7 +272,7 @@ class Rollout(Part):
     """How the service moves to a new target."""
 
     NOT_SERVED = frozenset(
-        {"checks", "interval", "failure_limit", "failure_window", "window", "hooks", "drain", "keep_old", "undo_window"}
+        {"checks", "interval", "failure_limit", "failure_window", "window", "hooks", "keep_old", "undo_window"}
         | {"batch", "min_ready", "slow_start", "on_unhealthy", "max_users_with_errors", "max_errors"}
     )
     strategy: Annotated[Literal["canary"], f.word("canary")] = Field(
@@ -227,12 +289,17 @@ class Rollout(Part):
     on_deadline: Annotated[Literal["rollback", "pause"], f.word("rollback or pause")] = Field(
         default="rollback", description="What happens when the deadline passes."
     )
+    drain: f.DrainTime = Field(
+        default=shown_duration(limits.DRAIN_STREAMS_S),
+        validate_default=True,
+        description="Over which time the tunnels and event streams of a version that has lost its traffic are closed, one by one.",
+    )
 
 
 class Service(Part):
     """What requests are for; it has one version or several. Either traffic or target is given, never both."""
 
-    NOT_SERVED = frozenset({"health", "shadow", "schema", "tracing"})
+    NOT_SERVED = frozenset({"shadow", "schema", "tracing"})
     versions: dict[str, Version] = Field(
         description="The releases of the service, by name.", min_length=1, max_length=limits.VERSIONS_PER_SERVICE_MAX
     )
@@ -256,6 +323,9 @@ class Service(Part):
     retries: Retries | None = Field(
         default=None, description="Sends requests again where that is safe. Left out: only to replace a dead idle connection."
     )
+    health: Health | None = Field(default=None, description="Checks of the endpoints' health. Left out: none.")
+    ejection: Ejection | None = Field(default=None, description="Takes out endpoints where requests fail. Left out: none is.")
+    limits: Limits | None = Field(default=None, description="Bounds of what an endpoint gets. Left out: none.")
     fallback: f.Truth = Field(
         default=False,
         description="Whether stable answers a GET, HEAD or OPTIONS that fails on the candidate; it stays the candidate's failure.",

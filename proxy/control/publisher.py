@@ -58,6 +58,10 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         expose_version=service.expose_version,
         retries=service.retries,
         fallback=service.fallback,
+        health=service.health,
+        ejection=service.ejection,
+        limits=service.limits,
+        drain_s=service.rollout.drain_s,
     )
 
 

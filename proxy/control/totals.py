@@ -28,6 +28,9 @@ class CellTotal(msgspec.Struct):
     retries: int = 0
     retries_refused: int = 0
     fallbacks: int = 0
+    limited: int = 0
+    tunnel_bytes: tuple[int, int] = (0, 0)
+    """From clients, from origins."""
 
     def add(self, delta: CellDelta) -> None:
         """Add one worker's difference."""
@@ -39,6 +42,8 @@ class CellTotal(msgspec.Struct):
         self.retries += delta.retries
         self.retries_refused += delta.retries_refused
         self.fallbacks += delta.fallbacks
+        self.limited += delta.limited
+        self.tunnel_bytes = (self.tunnel_bytes[0] + delta.tunnel_bytes[0], self.tunnel_bytes[1] + delta.tunnel_bytes[1])
 
 
 class EndpointLevel(msgspec.Struct):
@@ -46,6 +51,7 @@ class EndpointLevel(msgspec.Struct):
 
     active: int = 0
     idle: int = 0
+    tunnels: int = 0
     healthy: bool = False
 
 
@@ -113,6 +119,7 @@ class Totals:
                 level = levels.setdefault(key, EndpointLevel())
                 level.active += state.active
                 level.idle += state.idle
+                level.tunnels += state.tunnels
                 level.healthy = level.healthy or state.healthy
         return levels
 

@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from proxy import limits
+from proxy.dataplane.backlog import Ticket
 from proxy.dataplane.retrying import Replay
 from proxy.errors import UpstreamError
 from proxy.wire.request import Request
@@ -47,6 +48,8 @@ class Attempts:
         "_retries",
         "_started",
         "_status",
+        "_streams",
+        "_ticket",
         "_tried",
         "_upstream",
         "_user",
@@ -88,7 +91,9 @@ class Attempts:
         self._relayed = False  # an interim answer has gone to the client
         self._retries = 0
         self._budgeted = 0
+        self._ticket: Ticket | None = None  # it waits for an endpoint to have room
         self._chunk_out = False
+        self._streams = False  # the answer is an event stream
         self.trailers: list[bytes] = []
 
     @property
@@ -137,6 +142,44 @@ class Attempts:
             return
         self._failed(504 if timed_out else 502, UpstreamError("connect", "it could not be reached"), seen=False)
 
+    def _unplaced(self, leg: Leg, now: float) -> None:
+        """No endpoint of the version can take the request: they are down, or they have all they may have, and then it waits."""
+        bounds = leg.limits
+        self._pool = leg.nowhere
+        leg.nowhere.active += 1
+        if bounds is None or leg.backlog is None or not leg.healthy:
+            self._failed(503, UpstreamError("no_endpoint", "none of its endpoints is healthy"), seen=False)
+            return
+        self._irregular = True
+        self._ticket = leg.backlog.join(self, bounds.queue, now, bounds.queue_timeout_s)
+        if self._ticket is None:
+            self._limited(leg)
+
+    def place_found(self) -> bool:
+        """Asked while it waits: whether there is room for it now, which it then takes."""
+        leg = self._leg
+        assert leg is not None
+        pool = leg.pick()
+        if pool is None:
+            return False
+        self._ticket = None
+        self._pool.active -= 1
+        self._name_host(pool)
+        self._forward(pool, leg, perf_counter())
+        return True
+
+    def gave_up(self) -> None:
+        """It waited as long as it may."""
+        self._ticket = None
+        assert self._leg is not None
+        self._limited(self._leg)
+
+    def _limited(self, leg: Leg) -> None:
+        """Refuse for our own sake: nobody's failure."""
+        leg.cell.limited += 1
+        self._finish(503, None, perf_counter(), False, limited=True)
+        self._down.reply(503, "as many requests as allowed are under way")
+
     # -- the ways out -------------------------------------------------------------------------------------------------------------
 
     def upstream_failed(self, error: UpstreamError) -> None:
@@ -158,6 +201,8 @@ class Attempts:
         """An attempt came to nothing; ``seen`` says whether bytes of an answer had arrived."""
         leg = self._leg
         assert leg is not None
+        if leg.ejector is not None and self._pool is not leg.nowhere:
+            leg.ejector.saw(self._pool, False, perf_counter())
         if leg.second:
             if self._retriable("" if seen and error.cause == "reset" else error.cause, leg):
                 self._retry(leg)
@@ -180,6 +225,8 @@ class Attempts:
         leg = self._leg
         assert leg is not None
         self._upstream = None
+        if leg.ejector is not None:
+            leg.ejector.saw(self._pool, False, perf_counter())
         if status == 503 and self._retriable("status_503", leg):
             self._retry(leg)
         else:
@@ -227,7 +274,9 @@ class Attempts:
         self._drawn = False
         self._started = now
         pool = stable.only or stable.pick()
-        assert pool is not None, "a version without endpoints was compiled"
+        if pool is None:
+            self._unplaced(stable, now)
+            return
         self._name_host(pool)
         self._forward(pool, stable, now)
 
@@ -284,8 +333,11 @@ class Attempts:
         if self._attempt is not None:
             self._attempt.waiter = None
             self._attempt = None
+        if self._ticket is not None:
+            self._ticket.leave()
+            self._ticket = None
 
-    def _finish(self, code: int, cause: str | None, now: float, drawn: bool, answered_by: str = "") -> None:
+    def _finish(self, code: int, cause: str | None, now: float, drawn: bool, answered_by: str = "", limited: bool = False) -> None:
         """The one end of every exchange: count it, log it, be ready for the next."""
         leg = self._leg
         assert leg is not None, "an exchange ends once"
@@ -298,7 +350,7 @@ class Attempts:
             plane.on_urgent()
         log = plane.access_log
         if log is not None and log.wanted(cause is not None):
-            outcome = code, cause, now - self._started, self._retries, answered_by
+            outcome = code, cause, now - self._started, self._retries, answered_by, limited
             plane.log_access(self._request, self._down.peer, cell, outcome, self._request_id)
         if self._irregular:
             self._irregular = False
@@ -307,3 +359,5 @@ class Attempts:
             if self._replay is not None:
                 self._replay.free()
             self._renew()
+        if leg.backlog is not None:
+            leg.backlog.wake()

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from proxy import limits
 from proxy.dataplane.exchange import Exchange
 from proxy.dataplane.forwarding import Networks, Peer
+from proxy.dataplane.longlived import Endless
+from proxy.dataplane.tunnel import Handed
 from proxy.errors import DownstreamError
 from proxy.wire import replies
 from proxy.wire import request as requests
@@ -79,6 +81,11 @@ class Downstream(asyncio.Protocol):
     def idle(self) -> bool:
         """Whether nothing of a request has arrived since the last answer."""
         return self._state == _HEAD and not self._buffer
+
+    @property
+    def stream(self) -> Endless | None:
+        """The event stream that is being answered with, if it is one."""
+        return self._exchange.stream
 
     # -- protocol interface -------------------------------------------------------------------------------------------------------
 
@@ -330,6 +337,19 @@ class Downstream(asyncio.Protocol):
     def abort(self) -> None:
         """End without a clean close, so that what was sent cannot pass for whole."""
         self.transport.abort()
+
+    def cut(self) -> None:
+        """End an answer that has no end: what was sent goes out, and what closes it does not."""
+        self.keep_alive = False
+        self.transport.close()
+        self._set_deadline(perf_counter() + limits.LINGER_S)
+
+    def hand_over(self) -> Handed:
+        """The connection is a tunnel's from now on, with what it sent beyond its request."""
+        self.deadline = inf
+        early = bytes(self._buffer)
+        self._buffer.clear()
+        return Handed(self.transport, early, self._reading, self._writable, self._half_closed)
 
     def _close_gently(self) -> None:
         """Close after the answer. When the client may still be sending, go on reading for a moment: a reset would eat the answer."""

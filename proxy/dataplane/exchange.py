@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 
 from proxy import limits
 from proxy.dataplane.attempts import Attempts
+from proxy.dataplane.longlived import Endless
 from proxy.dataplane.retrying import Replay
+from proxy.dataplane.tunnel import Tunnel
 from proxy.wire.chunked import frame, last_chunk
 from proxy.wire.request import Request
 from proxy.wire.response import Response
 
 if TYPE_CHECKING:
     from proxy.dataplane.legs import Leg
+    from proxy.dataplane.pool import Pool
     from proxy.dataplane.upstream import Upstream
 
 _JOIN_BODY_BYTES = 4096  # a body piece up to this is written with its head; copying more costs more than a second buffer
@@ -55,12 +58,14 @@ class Exchange(Attempts):
         self.head_request = request.start.method == b"HEAD"
         self.request_sent = len(body) == request.length
         pool = leg.only or leg.pick()
-        assert pool is not None, "a version without endpoints was compiled"
         self._request_id = request_id = plane.request_ids.keep_or_make(request.request_id)
-        self._head = down.peer.head(request, request_id, pool.host_line)
+        self._head = down.peer.head(request, request_id, (pool or leg.nowhere).host_line)
         if request.length:
             self._keep_body(request, body)
-        self._forward(pool, leg, now)
+        if pool is None:
+            self._unplaced(leg, now)
+        else:
+            self._forward(pool, leg, now)
 
     def _keep_body(self, request: Request, body: bytes) -> None:
         """What is there of the body waits for the connection; a copy of it, where it may have to be sent again."""
@@ -160,8 +165,10 @@ class Exchange(Attempts):
         if leg.version_line:
             lines.append(leg.version_line)
         if response.length < 0:
+            self._irregular = True
+            self._streams = b"\r\ncontent-type: text/event-stream" in head.lower()
             if self._request.minor:
-                self._irregular = self._chunk_out = True
+                self._chunk_out = True
                 lines.append(b"Transfer-Encoding: chunked")
             else:
                 down.keep_alive = False
@@ -171,6 +178,47 @@ class Exchange(Attempts):
             lines.append(b"Connection: keep-alive")
         lines += (b"", b"")
         return b"\r\n".join(lines)
+
+    def asked_for(self, response: Response) -> bool:
+        """Whether a 101 switches to what the client wanted (rule 32)."""
+        asked = self._request.upgrade
+        return asked != b"" and response.upgrade.lower() == asked.lower()
+
+    def switch(self, response: Response, rest: bytes) -> None:
+        """The origin has agreed: the request is answered, and both connections are a tunnel's (rule 28)."""
+        upstream, leg, down, pool = self._upstream, self._leg, self._down, self._pool
+        assert upstream is not None
+        assert leg is not None
+        self._upstream = None
+        now = perf_counter()
+        if leg.ejector is not None:
+            leg.ejector.saw(pool, True, now)
+        lines = [response.head[:-4], b"Connection: Upgrade", b"Upgrade: " + response.upgrade]
+        if leg.version_line:
+            lines.append(leg.version_line)
+        down.transport.write(b"\r\n".join((*lines, b"", b"")))
+        client, origin = down.hand_over(), upstream.hand_over(rest)
+        tunnel = Tunnel(self._plane, pool, leg.cell, leg.tunnel_idle_s, client, origin)
+        self._finish(101, None, now, self._drawn)
+        self._plane.closed(down)
+        tunnel.begin(client, origin)
+
+    @property
+    def stream(self) -> Endless | None:
+        """The answer under way, if it is an event stream."""
+        return _Stream(self, self._pool, self._started) if self._leg is not None and self._answered and self._streams else None
+
+    def end_stream(self, started: float) -> None:
+        """End the event stream of the request that began then: our doing, charged to nobody."""
+        if self._leg is None or self._started != started:
+            return
+        chunked = self._chunk_out
+        self._drop_upstream()
+        self._finish(self._status, None, perf_counter(), self._drawn)
+        if chunked:
+            self._down.cut()  # its last chunk is missing, which tells the client
+        else:
+            self._down.abort()
 
     def body(self, data: bytes) -> None:
         """Bytes of a body whose length the client knows."""
@@ -187,6 +235,9 @@ class Exchange(Attempts):
         if self._chunk_out:
             down.transport.write(last_chunk(self.trailers if self._request.te_trailers else []))
         status = self._status
+        leg = self._leg
+        if leg is not None and leg.ejector is not None:
+            leg.ejector.saw(self._pool, status < 500, now)
         self._finish(status, "status_5xx" if status >= 500 else None, now, self._drawn)
         down.answered(now)
 
@@ -199,3 +250,17 @@ class Exchange(Attempts):
         """The client has caught up."""
         if self._upstream is not None:
             self._upstream.resume(self.idle_s)
+
+
+class _Stream:
+    """One event stream, to be ended later; its exchange may by then serve another request."""
+
+    __slots__ = ("_exchange", "_started", "pool")
+
+    def __init__(self, exchange: Exchange, pool: Pool, started: float) -> None:
+        self._exchange = exchange
+        self._started = started
+        self.pool = pool
+
+    def end(self) -> None:
+        self._exchange.end_stream(self._started)

@@ -70,7 +70,9 @@ class Peer:
             lines.append(b"Content-Length: %d" % request.length if request.length > 0 else b"Transfer-Encoding: chunked")
             if request.expect_continue:
                 lines.append(b"Expect: 100-continue")
-        if request.te_trailers:
+        if request.upgrade:
+            lines += (b"Connection: Upgrade", b"Upgrade: " + request.upgrade)
+        elif request.te_trailers:
             lines += (b"TE: trailers", b"Connection: TE")
         lines.append(b"X-Request-Id: ")
         return lines

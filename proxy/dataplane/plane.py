@@ -16,11 +16,13 @@ from random import SystemRandom
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from proxy import limits
 from proxy.clock import Clock, SystemClock
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Networks, Peer, RequestIds
 from proxy.dataplane.legs import Leg
 from proxy.dataplane.listening import Listening
+from proxy.dataplane.longlived import LongLived
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.wheel import Wheel
@@ -92,8 +94,10 @@ class DataPlane:
         self.statuses = response.Statuses()
         self.pseudonym = b"headgate-%08x" % chance.getrandbits(32)
         self.request_ids = RequestIds(chance.getrandbits)
+        self.health_room = asyncio.Semaphore(limits.HEALTH_CHECKS_MAX)
         self.replay_room = ReplayRoom()
         self.downstreams: set[Downstream] = set()
+        self.long_lived = LongLived(self)
         self.draining = False
         self.access_log: AccessLog | None = None
         self.table: Table[Leg]
@@ -154,7 +158,8 @@ class DataPlane:
                 is_candidate=bool(service.rollout) and version.name == service.candidate,
             )
             cells.append(cell)
-            legs.append(Leg(service, version, cell, own, budget))
+            nowhere = Pool(self, service.name, version.name, Endpoint())
+            legs.append(Leg(service, version, cell, own, budget, nowhere))
         by_name = {leg.cell.version: leg for leg in legs}
         for leg in legs:
             leg.siblings = legs
@@ -167,6 +172,7 @@ class DataPlane:
         new = self._prepared.pop(generation)
         self._prepared = {key: value for key, value in self._prepared.items() if key > generation}
         old = self._pools
+        before = {(s, leg.cell.version): leg for s, split in self.table.splits.items() for leg in split.legs} if self._plan else {}
         self.table = new.table
         self._pools = new.pools
         self._networks = new.networks
@@ -177,12 +183,16 @@ class DataPlane:
             if self.access_log is not None:
                 self.access_log.close()
             self.access_log = new.access_log
-        self._plan = new.plan
+        before_plan, self._plan = self._plan, new.plan
         names = {service.name for service in new.plan.services}
         self._budgets = {name: budget for name, budget in self._budgets.items() if name in names}
-        for key, pool in old.items():
-            if key not in new.pools:
-                pool.retire()
+        for name, split in new.table.splits.items():
+            for leg in split.legs:
+                leg.take_over(before.get((name, leg.cell.version)), self.wheel)
+        retired = [pool for key, pool in old.items() if key not in new.pools]
+        for pool in retired:
+            pool.retire()
+        self.long_lived.settle(before_plan, new.plan, retired)
 
     def abandon(self, generation: int) -> None:
         """Forget a prepared plan that nobody will serve."""
@@ -203,24 +213,29 @@ class DataPlane:
         # A client on an idle connection may be sending its next request this very moment: it still gets its answer, with `close`.
         for downstream in list(self.downstreams):
             downstream.drain()
+        self.long_lived.drain(timeout_s * limits.DRAIN_STREAMS_SHARE)
         await self._emptied(timeout_s)
-        cut = sum(not downstream.idle for downstream in self.downstreams)
+        cut = sum(not downstream.idle for downstream in self.downstreams) + len(self.long_lived.tunnels)
         self.close()
         return cut
 
     async def _emptied(self, timeout_s: float) -> bool:
         """Wait until the last client connection has ended, or ``timeout_s`` has passed."""
-        if self.downstreams:
+        if self.downstreams or self.long_lived.tunnels:
             self._empty.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout_s):
                     await self._empty.wait()
-        return not self.downstreams
+        return not self.downstreams and not self.long_lived.tunnels
 
     def closed(self, downstream: Downstream) -> None:
         """A client connection has ended."""
         self.downstreams.discard(downstream)
-        if not self.downstreams:
+        self.check_empty()
+
+    def check_empty(self) -> None:
+        """Tell a drain when the last connection has ended."""
+        if not self.downstreams and not self.long_lived.tunnels:
             self._empty.set()
 
     def close(self) -> None:
@@ -228,6 +243,7 @@ class DataPlane:
         self._listening.close()
         for downstream in list(self.downstreams):
             downstream.abort()
+        self.long_lived.close()
         for pool in self._pools.values():
             pool.retire()
         self.wheel.stop()
@@ -245,11 +261,11 @@ class DataPlane:
         self._unmatched[code] = self._unmatched.get(code, 0) + 1
 
     def log_access(
-        self, req: Request, peer: Peer, cell: Cell, outcome: tuple[int, str | None, float, int, str], request_id: bytes
+        self, req: Request, peer: Peer, cell: Cell, outcome: tuple[int, str | None, float, int, str, bool], request_id: bytes
     ) -> None:
-        """Leave a line for the access log. ``outcome``: code, cause, seconds, retries, the version that answered instead."""
+        """Leave a line for the access log. ``outcome``: code, cause, seconds, retries, who answered instead, our own limit."""
         assert self.access_log is not None
-        code, cause, duration_s, retries, answered_by = outcome
+        code, cause, duration_s, retries, answered_by, limited = outcome
         self.access_log.offer(
             (
                 self._clock.wall(),
@@ -265,6 +281,7 @@ class DataPlane:
                 request_id.decode(),
                 retries,
                 answered_by,
+                limited,
             )
         )
 
@@ -309,12 +326,13 @@ class DataPlane:
                     endpoint=pool.endpoint.name,
                     active=pool.active,
                     idle=pool.idle,
-                    healthy=pool.refused_until <= perf_counter(),
+                    tunnels=pool.tunnels,
+                    healthy=pool.out_until <= perf_counter(),
                 )
                 for pool in self._pools.values()
             ],
             unmatched=unmatched,
-            downstream_connections=len(self.downstreams),
+            downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),
             replays_refused=self.replay_room.take_refused(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,
         )

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from proxy import limits
+from proxy.dataplane.tunnel import Handed
 from proxy.errors import UpstreamError
 from proxy.wire import response as responses
 from proxy.wire.chunked import BadChunk, ChunkedDecoder
@@ -40,6 +41,7 @@ class Upstream(asyncio.Protocol):
         "_plane",
         "_poller",
         "_reusable",
+        "address",
         "deadline",
         "exchange",
         "idle_s",
@@ -59,6 +61,7 @@ class Upstream(asyncio.Protocol):
         # connection
         self.transport: Any = None
         self._poller: select.poll | None = None
+        self.address = ""  # where a host name led
         self.reused = False
         self.writable = True
         self.reading = True
@@ -122,6 +125,12 @@ class Upstream(asyncio.Protocol):
         self.exchange = None
         self.close()
 
+    def hand_over(self, early: bytes) -> Handed:
+        """The connection is a tunnel's from now on."""
+        self.exchange = None
+        self.deadline = inf
+        return Handed(self.transport, early, self.reading, self.writable)
+
     def close(self) -> None:
         """End the connection without ceremony."""
         self.deadline = inf
@@ -163,6 +172,7 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         exchange = self.exchange
         self.deadline = inf
+        self.pool.lost()
         if exchange is None:
             self.pool.forget(self)
             return
@@ -210,6 +220,9 @@ class Upstream(asyncio.Protocol):
                 if not exchange.head_request:
                     self._last, self._last_head = response, head
                 break
+            if response.status == 101 and exchange.asked_for(response) and head.startswith(b"HTTP/1.1"):
+                exchange.switch(response, data[end:])
+                return
             self._interim += 1
             if response.status == 101 or self._interim > limits.INTERIM_RESPONSES_MAX:
                 raise UpstreamError("protocol", "unexpected interim response")

@@ -5,16 +5,18 @@ from __future__ import annotations
 import msgspec
 
 from proxy import limits
+from proxy.limits import DRAIN_STREAMS_S
 from proxy.model.intent import AccessLog, Listener
 from proxy.model.route import Route
-from proxy.model.service import Override, Retries, Sticky, Timeouts, Version
+from proxy.model.service import Ejection, EndpointLimits, Health, Override, Retries, Sticky, Timeouts, Version
 
 
 class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One service under one split.
 
     ``weights`` stand beside ``versions`` (relative, none negative, one at least above 0). While a rollout runs, ``rollout`` is its
-    revision number (0: none), ``stable`` and ``candidate`` name its two versions and only those two have weight.
+    revision number (0: none), ``stable`` and ``candidate`` name its two versions and only those two have weight. Long-lived connections
+    of a version that loses all its weight are closed over ``drain_s`` seconds.
     """
 
     name: str
@@ -30,6 +32,10 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expose_version: bool = False
     retries: Retries | None = None
     fallback: bool = False
+    health: Health | None = None
+    ejection: Ejection | None = None
+    limits: EndpointLimits | None = None
+    drain_s: float = DRAIN_STREAMS_S
 
 
 class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

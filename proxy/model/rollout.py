@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from proxy import limits
+
 Cause = Literal["connect", "timeout", "reset", "protocol", "status_5xx", "no_endpoint"]
 
 CAUSES: tuple[Cause, ...] = ("connect", "timeout", "reset", "protocol", "status_5xx", "no_endpoint")
@@ -40,7 +42,8 @@ class Guard(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RolloutPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a service moves to a new target. ``deadline_s`` 0 means none."""
+    """How a service moves to a new target. ``deadline_s`` 0 means none; ``drain_s`` is how long a version's tunnels and event streams
+    are given to end in when it has lost its traffic."""
 
     strategy: Literal["canary"] = "canary"
     steps: tuple[Step, ...] = (
@@ -51,3 +54,4 @@ class RolloutPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     guard: Guard = Guard()
     deadline_s: float = 0.0
     on_deadline: Literal["rollback", "pause"] = "rollback"
+    drain_s: float = limits.DRAIN_STREAMS_S

@@ -27,11 +27,15 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One release of a service. ``labels`` are for people and for telling whether a rolled-back target has changed."""
+    """One release of a service. ``labels`` are for people and for telling whether a rolled-back target has changed.
+
+    An endpoint that becomes healthy gets its full share only after ``slow_start_s``.
+    """
 
     name: str
     endpoints: tuple[Endpoint, ...]
     labels: tuple[tuple[str, str], ...] = ()
+    slow_start_s: float = 0.0
 
 
 class Sticky(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -49,11 +53,46 @@ class Override(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Seconds. ``response_s`` runs from the request's last byte to the answer's head; ``idle_s`` between bytes of a body."""
+    """Seconds. ``response_s`` runs from the request's last byte to the answer's head; ``idle_s`` between bytes of a body.
+
+    ``tunnel_s`` is between bytes, either way, of a connection that was upgraded to another protocol.
+    """
 
     connect_s: float = limits.CONNECT_TIMEOUT_S
     response_s: float = limits.RESPONSE_TIMEOUT_S
     idle_s: float = limits.IDLE_TIMEOUT_S
+    tunnel_s: float = limits.TUNNEL_IDLE_TIMEOUT_S
+
+
+class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How each worker asks an endpoint how it is. ``*_after`` are answers in a row that make it change sides."""
+
+    path: str
+    interval_s: float = 2.0
+    timeout_s: float = 1.0
+    unhealthy_after: int = 2
+    healthy_after: int = 2
+
+
+class Ejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When requests' failures take an endpoint out: after ``failures`` in a row, or as an outlier; at most ``max_share`` of them.
+
+    It stays out for ``time_s`` the first time and twice as long each next time, ``max_time_s`` at most.
+    """
+
+    failures: int = 5
+    time_s: float = 30.0
+    max_time_s: float = 300.0
+    max_share: float = 0.5
+
+
+class EndpointLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one worker gives one endpoint at most at a time (0: any number); ``queue`` requests of a version wait for a place."""
+
+    max_connections: int = 0
+    max_requests: int = 0
+    queue: int = 0
+    queue_timeout_s: float = 1.0
 
 
 RetryCause = Literal["connect", "reset", "timeout", "status_503"]
@@ -80,6 +119,9 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expose_version: bool = False
     retries: Retries | None = None
     fallback: bool = False
+    health: Health | None = None
+    ejection: Ejection | None = None
+    limits: EndpointLimits | None = None
     rollout: RolloutPlan = RolloutPlan()
 
     def version(self, name: str) -> Version | None:

@@ -19,10 +19,10 @@ import structlog
 
 from proxy import limits
 
-Entry = tuple[float, str, str, str, str, str, int, str | None, float, str, str, int, str]
+Entry = tuple[float, str, str, str, str, str, int, str | None, float, str, str, int, str, bool]
 
 _FIELDS = ("at", "client", "method", "host", "path", "service", "code", "cause", "duration_ms", "version", "request_id")
-_RARE = ("retries", "answered_by")  # left out when there is nothing to say
+_RARE = ("retries", "answered_by", "limited")  # left out when there is nothing to say
 
 
 class AccessLog:

@@ -30,11 +30,13 @@ class Cell:
         "generation",
         "in_flight",
         "is_candidate",
+        "limited",
         "reported_in_flight",
         "retries",
         "retries_refused",
         "rollout",
         "service",
+        "tunnel_bytes",
         "version",
     )
 
@@ -63,6 +65,8 @@ class Cell:
         self.retries = 0
         self.retries_refused = 0
         self.fallbacks = 0
+        self.limited = 0
+        self.tunnel_bytes = [0, 0]  # from clients, from origins
 
     def record(self, code: int, cause: str | None, duration_s: float, drawn: bool, user: int) -> bool:
         """Count one finished request; True when a judge should hear of it at once.
@@ -92,7 +96,7 @@ class Cell:
     @property
     def dirty(self) -> bool:
         """Whether anything was counted since the last ``take``."""
-        return bool(self._codes or self.retries or self.retries_refused or self.fallbacks)
+        return bool(self._codes or self.retries or self.retries_refused or self.fallbacks or any(self.tunnel_bytes))
 
     def take(self, in_flight: int) -> CellDelta:
         """The counts since the last call, and start anew. ``in_flight`` is the version's level in this worker, over all generations."""
@@ -114,6 +118,8 @@ class Cell:
             retries=self.retries,
             retries_refused=self.retries_refused,
             fallbacks=self.fallbacks,
+            limited=self.limited,
+            tunnel_bytes=(self.tunnel_bytes[0], self.tunnel_bytes[1]),
         )
         self._reset()
         return delta

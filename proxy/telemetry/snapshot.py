@@ -15,7 +15,7 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     judge to count once. ``latency`` maps histogram buckets (``telemetry.histogram``) to counts. ``in_flight`` is the version's level
     in this worker now, over all generations, not a difference. A request that fell back to stable counts once on each of the two
     versions: as the candidate's failure, with ``fallbacks``, and as stable's answer, which is no draw. ``retries_refused`` are those
-    that the budget did not allow.
+    that the budget did not allow, ``limited`` requests that our own limits refused.
     """
 
     service: str
@@ -35,16 +35,22 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     retries: int = 0
     retries_refused: int = 0
     fallbacks: int = 0
+    limited: int = 0
+    tunnel_bytes: tuple[int, int] = (0, 0)  # from clients, from origins
 
 
 class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
-    """Levels of one endpoint in one worker: connections busy and idle, and whether the last connect succeeded."""
+    """Levels of one endpoint in one worker: connections busy (``tunnels`` among them) and idle, and whether it is in.
+
+    In is healthy, not ejected, not refusing.
+    """
 
     service: str
     version: str
     endpoint: str
     active: int = 0
     idle: int = 0
+    tunnels: int = 0
     healthy: bool = True
 
 

@@ -24,6 +24,9 @@ IDEMPOTENT: Final = SAFE | {b"PUT", b"DELETE"}
 _COMMON_METHODS: Final = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"))
 _METHOD = re.compile(rb"[!#$%%&'*+\-.^_`|~0-9A-Za-z]{1,%d}" % limits.METHOD_BYTES_MAX)
 _VERSION = re.compile(rb"HTTP/[0-9]\.[0-9]")
+_PROTOCOL = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}(?:/[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,32})?")
+# A tunnel that speaks HTTP again would carry requests past every rule here (h2c smuggling); TLS would hide them.
+_HTTP_AGAIN: Final = frozenset((b"h2c", b"h2", b"h3", b"http", b"tls"))
 _CONNECTION_WORDS: Final = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings", b"proxy-connection"))
 
 
@@ -118,6 +121,7 @@ class Request:
     forwarded_host = b""
     request_id = b""
     via = b""
+    upgrade = b""  # the protocol asked for, when it may be switched to (rule 28)
     onward: bytes | None = None  # the forwarder's: ``rest`` and its own lines, up to the value of the request id
 
     def __init__(self, start: Start, rest: bytes, lines: list[bytes]) -> None:
@@ -149,13 +153,13 @@ class Request:
 
     @property
     def plain(self) -> bool:
-        """Whether nothing in it calls for lines of its own on the way to the origin: no body, no Via, no trailers wanted, a Host."""
-        return not (self.length or self.via or self.te_trailers) and self.host != b""
+        """Whether nothing in it calls for lines of its own on the way to the origin: no body, no Via, no trailers or upgrade wanted."""
+        return not (self.length or self.via or self.te_trailers or self.upgrade) and self.host != b""
 
     @property
     def repeats(self) -> bool:
-        """Whether a next request with the same fields means the same but for its start line: HTTP/1.1, no absolute form."""
-        return self.start.minor == 1 and not self.start.authority
+        """Whether a next request with the same fields means the same but for its start line: HTTP/1.1, no absolute form, no upgrade."""
+        return self.start.minor == 1 and not self.start.authority and not self.upgrade
 
 
 def parse(head: bytes, starts: Starts, table: LineTable) -> Request:
@@ -175,8 +179,8 @@ def parse(head: bytes, starts: Starts, table: LineTable) -> Request:
 def _read_fields(request: Request, special: list[Field]) -> None:
     """Apply the fields that matter, in order, and take out of ``rest`` those that are ours to make anew."""
     rest = request.rest
-    chunked = counted = closing = False
-    expectation = nominated = None
+    chunked = counted = closing = asked = False
+    expectation = nominated = upgrade = None
     for field in special:
         kind = field.kind
         if kind == Kind.HOST:
@@ -193,6 +197,8 @@ def _read_fields(request: Request, special: list[Field]) -> None:
                 request.keep_alive = False
             elif b"keep-alive" in names:
                 request.keep_alive = not closing  # RFC 9112 section 9.3: `close` wins, wherever it stands
+            if b"upgrade" in names:
+                asked = True
             if not names <= _CONNECTION_WORDS:
                 nominated = names if nominated is None else nominated | names
         elif kind == Kind.CONTENT_LENGTH:
@@ -210,6 +216,8 @@ def _read_fields(request: Request, special: list[Field]) -> None:
             expectation = field.value if expectation is None else expectation + b", " + field.value
         elif kind == Kind.TE:
             request.te_trailers = b"trailers" in field.names
+        elif kind == Kind.UPGRADE:
+            upgrade = field.value if upgrade is None else b""
         else:
             _read_forwarding(request, field)
     request.rest = rest
@@ -217,6 +225,8 @@ def _read_fields(request: Request, special: list[Field]) -> None:
         _check_chunked(request, counted)
     if expectation is not None:
         _read_expectation(request, expectation)
+    if upgrade and asked and not chunked and not counted:
+        _read_upgrade(request, upgrade)
     if nominated is not None:
         _drop_nominated(request, nominated - _CONNECTION_WORDS - UNNOMINATABLE)
     _check_host(request)
@@ -236,6 +246,13 @@ def _read_expectation(request: Request, value: bytes) -> None:
     if value.lower() != b"100-continue":
         raise BadLine("unknown expectation", 417)
     request.expect_continue = request.length != 0
+
+
+def _read_upgrade(request: Request, protocol: bytes) -> None:
+    """Rule 28: one protocol, by GET, on 1.1, without a body; anything else is an ordinary request, as RFC 9110 section 7.8 allows."""
+    asked = request.start.method == b"GET" and request.minor and _PROTOCOL.fullmatch(protocol)
+    if asked and protocol.partition(b"/")[0].lower() not in _HTTP_AGAIN:
+        request.upgrade = protocol
 
 
 def _drop_nominated(request: Request, names: frozenset[bytes]) -> None:

@@ -47,6 +47,7 @@ class Response:
     keep_alive = True
     has_date = False
     length = UNTIL_CLOSE
+    upgrade = b""  # what a 101 switches to
     idle_s = limits.IDLE_UPSTREAM_S
 
     def __init__(self, status: int, head: bytes) -> None:
@@ -115,6 +116,8 @@ def _read_fields(response: Response, minor: int, special: list[Field], lines: li
                 if chunked:
                     raise BadLine("Transfer-Encoding is given twice")
                 chunked = True
+            elif kind == Kind.UPGRADE:
+                response.upgrade = field.value if not response.upgrade else b"\0"  # two are none: nobody asked for that
             elif kind == Kind.KEEP_ALIVE and field.number >= 0:
                 _told_idle(response, field.number)
                 if not field.number:

@@ -46,6 +46,9 @@ class FakeTransport:
     def writelines(self, pieces: list[bytes]) -> None:
         self.write(b"".join(pieces))
 
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
     def set_write_buffer_limits(self, high: int, low: int) -> None:
         assert 0 < low < high
 
@@ -139,16 +142,16 @@ class Client:
     async def says(self, data: bytes) -> None:
         """Send bytes, in one piece, unless the proxy reads no more."""
         if not self.transport.closing and self.transport.reading:
-            self.protocol.data_received(data)
+            self.transport.protocol.data_received(data)
         await settle()
 
     async def leaves(self, error: Exception | None = None) -> None:
         """Close, as a vanished client does."""
-        if error is None and self.protocol.eof_received():
+        if error is None and self.transport.protocol.eof_received():
             return
         if not self.transport.closing:
             self.transport.closing = True
-            self.protocol.connection_lost(error)
+            self.transport.protocol.connection_lost(error)
         await settle()
 
     def heard(self) -> bytes:

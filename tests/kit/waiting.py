@@ -41,3 +41,15 @@ def for_a_while(condition: Callable[[], bool], seconds: float, what: str | Calla
     while CLOCK.now() < ends:
         assert condition(), what if isinstance(what, str) else what()
         time.sleep(POLL_S)
+
+
+async def steady(value: Callable[[], T], seconds: float, bound_s: float, what: str) -> T:
+    """The value once it has not changed for ``seconds``: nothing else says that a flow has stopped. Fails after ``bound_s``."""
+    ends = CLOCK.now() + bound_s
+    last, since = value(), CLOCK.now()
+    while CLOCK.now() - since < seconds:
+        assert CLOCK.now() < ends, f"not steady within {bound_s:g} s: {what}"
+        await asyncio.sleep(POLL_S)
+        if (now := value()) != last:
+            last, since = now, CLOCK.now()
+    return last

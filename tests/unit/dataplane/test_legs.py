@@ -1,116 +1,182 @@
+"""Which endpoint a request gets: balance, who is out, panic, slow start, and when there is none."""
+
 from __future__ import annotations
 
-from collections import Counter
-from math import inf
-from random import Random
-from typing import Any
+from time import perf_counter
 
+import msgspec
 import pytest
 
+from proxy import limits
 from proxy.dataplane.legs import Leg
-from proxy.dataplane.retrying import Budget
-from proxy.model.plan import ServicePlan
-from proxy.model.service import Endpoint, Timeouts, Version
-from proxy.telemetry.recorder import Cell
+from proxy.model.service import Ejection, Endpoint, Health, Version
+from tests.kit.conversation import Conversation, plan
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+PUT = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok"
+BAD = b"HTTP/1.1 500 No\r\nDate: x\r\nContent-Length: 0\r\n\r\n"
+HEALTH = Health("/healthz", interval_s=3600.0)
+
+pytestmark = pytest.mark.asyncio
 
 
-class Pool:
-    """An endpoint as the balancer sees it."""
-
-    def __init__(self, name: str, active: int = 0, *, refused: bool = False) -> None:
-        self.name = name
-        self.active = active
-        self.refused_until = inf if refused else -inf
+@pytest.fixture(autouse=True)
+def _no_check_of_health_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HEALTH_FIRST_S", 3600.0)
 
 
-def leg(*pools: Pool, balance: str = "least_requests", expose_version: bool = False) -> Leg:
-    version = Version("v2", tuple(Endpoint("127.0.0.1", number + 1) for number in range(len(pools))))
-    timeouts = Timeouts(connect_s=1.5, response_s=2.5, idle_s=3.5)
-    plan = ServicePlan("shop", (version,), (1.0,), balance=balance, expose_version=expose_version, timeouts=timeouts)
-    stand_ins: Any = list(pools)
-    return Leg(plan, version, Cell("shop", "v2", 1), stand_ins, Budget())
+def endpoints(count: int, **version: float) -> tuple[Version, ...]:
+    return (Version("v1", tuple(Endpoint("127.0.0.1", 9001 + n) for n in range(count)), **version),)  # type: ignore[arg-type]  # a number
 
 
-def picked(one: Leg, tried: list[Pool] | None = None, **rest: Any) -> str | None:
-    left: Any = tried
-    pool: Any = one.pick(left, **rest)
-    return pool.name if pool is not None else None
+def leg_of(talk: Conversation) -> Leg:
+    return talk.plane.table.splits["shop"].legs[0]
 
 
-def test_a_leg_has_the_services_time_outs() -> None:
-    one = leg(Pool("a"))
-
-    assert (1.5, 2.5, 3.5) == (one.connect_s, one.response_s, one.idle_s)
-
-
-@pytest.mark.parametrize(("expose", "line"), [(True, b"X-Headgate-Version: v2"), (False, b"")])
-def test_the_version_is_named_in_the_answer_only_when_asked_for(expose: bool, line: bytes) -> None:
-    assert line == leg(Pool("a"), expose_version=expose).version_line
+def picked(leg: Leg, times: int = 400) -> set[int]:
+    """The ports that so many requests got."""
+    return {pool.endpoint.port for _ in range(times) if (pool := leg.pick()) is not None}
 
 
-def test_the_only_endpoint_is_picked_even_when_it_refused() -> None:
-    assert "a" == picked(leg(Pool("a", refused=True)))
+async def test_round_robin_takes_them_in_turn() -> None:
+    talk = Conversation(plan(versions=endpoints(3), balance="round_robin"))
+    leg = leg_of(talk)
+    taken = [pool.endpoint.port for _ in range(6) if (pool := leg.pick()) is not None]
+
+    assert taken[:3] == taken[3:]
+    assert {9001, 9002, 9003} == set(taken)
+    await talk.end()
 
 
-def test_no_endpoint_is_left_when_all_were_tried() -> None:
-    a, b = Pool("a"), Pool("b")
+async def test_least_requests_prefers_the_one_with_fewer() -> None:
+    talk = Conversation(plan(versions=endpoints(2)))
+    leg = leg_of(talk)
+    leg.pools[0].active = 5
 
-    assert picked(leg(a), [a]) is None
-    assert picked(leg(a, b), [a, b]) is None
-
-
-@pytest.mark.parametrize("balance", ["least_requests", "round_robin"])
-def test_an_endpoint_that_was_tried_is_not_picked_again(balance: str) -> None:
-    a, b, c = Pool("a"), Pool("b"), Pool("c")
-    one = leg(a, b, c, balance=balance)
-
-    assert {"b", "c"} == {picked(one, [a]) for _ in range(200)}
+    assert {9002} == picked(leg)
+    leg.pools[0].active = 0
+    await talk.end()
 
 
-@pytest.mark.parametrize("balance", ["least_requests", "round_robin"])
-def test_an_endpoint_that_refused_is_picked_last(balance: str) -> None:
-    a, b, c = Pool("a", refused=True), Pool("b", active=9), Pool("c", active=9)
-    one = leg(a, b, c, balance=balance)
+async def test_an_unhealthy_endpoint_gets_nothing_until_it_is_healthy() -> None:
+    talk = Conversation(plan(versions=endpoints(2), health=HEALTH))
+    leg = leg_of(talk)
+    leg.pools[0]._checked(False)
+    out = picked(leg)
+    said = [level.healthy for level in talk.plane.snapshot().endpoints]
+    leg.pools[0]._checked(True)
 
-    assert {"b", "c"} == {picked(one) for _ in range(200)}
-    assert "a" == picked(one, [b, c])
-
-
-def test_endpoints_that_all_refused_are_all_tried() -> None:
-    one = leg(Pool("a", refused=True), Pool("b", refused=True))
-
-    assert {"a", "b"} == {picked(one) for _ in range(200)}
+    assert ({9002}, [False, True]) == (out, said)
+    assert {9001, 9002} == picked(leg)
+    await talk.end()
 
 
-def test_round_robin_gives_each_endpoint_the_same() -> None:
-    one = leg(Pool("a"), Pool("b"), Pool("c"), balance="round_robin")
+async def test_all_are_used_when_fewer_than_half_are_left() -> None:
+    """Panic: the rest could not carry the load."""
+    talk = Conversation(plan(versions=endpoints(5), health=HEALTH))
+    leg = leg_of(talk)
+    for pool in leg.pools[:2]:
+        pool._checked(False)
+    before = picked(leg)
+    leg.pools[2]._checked(False)
 
-    assert {"a": 100, "b": 100, "c": 100} == Counter(picked(one) for _ in range(300))
-
-
-@pytest.mark.parametrize(("first", "second", "expected"), [(0.0, 0.0, "a"), (0.0, 0.999, "c"), (0.5, 0.0, "a"), (0.999, 0.999, "b")])
-def test_the_less_busy_of_two_is_picked(first: float, second: float, expected: str) -> None:
-    """Active: a 1, b 2, c 0; the two are a/b, a/c, b/a and c/b, and of a like pair the first."""
-    draws = iter([first, second])
-    answers = {"a": 1, "b": 2, "c": 0 if expected == "c" else 3}
-    one = leg(*(Pool(name, active) for name, active in answers.items()))
-
-    assert expected == picked(one, chance=lambda: next(draws))
-
-
-def test_the_two_that_are_compared_are_never_the_same() -> None:
-    """With every pair of draws, so the busiest endpoint is never picked."""
-    one = leg(Pool("a", 1), Pool("b", 5), Pool("c", 2))
-    grid = [number / 60 for number in range(60)]
-    for first in grid:
-        for second in grid:
-            draws = iter([first, second])
-            assert "b" != picked(one, chance=lambda draws=draws: next(draws))  # type: ignore[misc]  # bound at once
+    assert {9004, 9005} < before
+    assert not {9001, 9002} & before
+    assert {9001, 9002, 9003, 9004, 9005} == picked(leg)
+    await talk.end()
 
 
-def test_like_endpoints_share_the_requests() -> None:
-    one, chance = leg(Pool("a"), Pool("b"), Pool("c"), Pool("d")), Random(7).random
-    counts = Counter(picked(one, chance=chance) for _ in range(20_000))
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a_version_without_a_healthy_endpoint_is_503_no_endpoint(count: int) -> None:
+    talk = Conversation(plan(versions=endpoints(count), health=HEALTH))
+    for pool in leg_of(talk).pools:
+        pool._checked(False)
+    await talk.client.says(GET)
+    heard = talk.client.heard()
+    counts = talk.counts()["v1"]
 
-    assert 4 == len(counts)
-    assert max(abs(count - 5000) for count in counts.values()) < 250
+    assert heard.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nRetry-After: " in heard
+    assert ({503: 1}, {"no_endpoint": 1}, {"no_endpoint": 1}) == (counts.requests, counts.failures, counts.draw_failures)
+    assert 0 == len([origin for origin in talk.loop.origins if b"X-Forwarded" in origin.written])
+    await talk.end()
+
+
+async def test_stable_answers_for_a_candidate_without_a_healthy_endpoint() -> None:
+    versions = (Version("v1", (Endpoint("127.0.0.1", 9001),)), Version("v2", (Endpoint("127.0.0.1", 9002),)))
+    talk = Conversation(
+        plan(versions=versions, weights=(0.0, 1.0), stable="v1", candidate="v2", rollout=7, fallback=True, health=HEALTH)
+    )
+    talk.plane.table.splits["shop"].legs[1].pools[0]._checked(False)
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+
+    assert OK == talk.client.heard()
+    assert {"no_endpoint": 1} == talk.counts()["v2"].draw_failures
+    await talk.end()
+
+
+async def test_an_endpoint_that_fails_again_and_again_is_ejected() -> None:
+    talk = Conversation(plan(versions=endpoints(2), ejection=Ejection(failures=3), balance="round_robin"))
+    leg = leg_of(talk)
+    for _ in range(6):
+        await talk.client.says(PUT)
+        at = next(i for i, origin in enumerate(talk.loop.origins) if origin.protocol.exchange is not None)
+        await talk.origin_says(BAD if talk.loop.origins[at].port == 9001 else OK, at)  # type: ignore[attr-defined]  # the scripted loop tells
+
+    assert {9002} == picked(leg)
+    assert [False, True] == [level.healthy for level in talk.plane.snapshot().endpoints]
+    await talk.end()
+
+
+async def test_ejections_outlive_a_plan() -> None:
+    talk = Conversation(plan(versions=endpoints(2), ejection=Ejection(failures=1)))
+    leg = leg_of(talk)
+    assert leg.ejector is not None
+    leg.ejector.saw(leg.pools[0], False, perf_counter())
+    talk.serve(msgspec.structs.replace(plan(versions=endpoints(2), ejection=Ejection(failures=1)), generation=2))
+
+    assert {9002} == picked(leg_of(talk))
+    assert leg.ejector is leg_of(talk).ejector
+    await talk.end()
+
+
+async def test_an_endpoint_that_has_become_healthy_gets_a_small_share_at_first() -> None:
+    talk = Conversation(plan(versions=endpoints(2, slow_start_s=3600.0), health=HEALTH))
+    leg = leg_of(talk)
+    leg.pools[0]._checked(False)
+    leg.pools[0]._checked(True)
+    got = sum(pool.endpoint.port == 9001 for _ in range(2000) if (pool := leg.pick()) is not None)
+
+    assert 40 < got < 180  # a tenth of its half: 100 expected
+    await talk.end()
+
+
+async def test_an_endpoint_that_is_new_in_a_version_starts_slowly() -> None:
+    talk = Conversation(plan(versions=endpoints(1, slow_start_s=3600.0)))
+    talk.serve(msgspec.structs.replace(plan(versions=endpoints(2, slow_start_s=3600.0)), generation=2))
+    leg = leg_of(talk)
+    got = sum(pool.endpoint.port == 9002 for _ in range(2000) if (pool := leg.pick()) is not None)
+
+    assert 40 < got < 180
+    await talk.end()
+
+
+async def test_checks_end_with_the_endpoint() -> None:
+    talk = Conversation(plan(versions=endpoints(2), health=HEALTH))
+    before = len(talk.plane.tasks)
+    talk.serve(msgspec.structs.replace(plan(versions=endpoints(1), health=HEALTH), generation=2))
+    await talk.pass_time(0)
+
+    assert (2, 1) == (before, len(talk.plane.tasks))
+    await talk.end()
+
+
+async def test_an_unhealthy_endpoint_is_healthy_once_nobody_checks_it() -> None:
+    talk = Conversation(plan(versions=endpoints(2), health=HEALTH))
+    leg_of(talk).pools[0]._checked(False)
+    talk.serve(msgspec.structs.replace(plan(versions=endpoints(2)), generation=2))
+
+    assert {9001, 9002} == picked(leg_of(talk))
+    await talk.end()

@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from proxy import limits
 from proxy.model.intent import AccessLog
-from proxy.model.service import Endpoint, Retries, Version
+from proxy.model.service import Endpoint, EndpointLimits, Health, Retries, Version
 from tests.kit.conversation import Conversation, plan
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -23,6 +24,12 @@ CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok"
 VERSIONS = (Version("v1", (Endpoint("127.0.0.1", 9001),)), Version("v2", (Endpoint("127.0.0.1", 9002),)))
 
 pytestmark = pytest.mark.asyncio
+
+
+@pytest.fixture(autouse=True)
+def _no_check_of_health_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "HEALTH_FIRST_S", 3600.0)
+
 
 Story = Callable[[Conversation], Awaitable[None]]
 
@@ -86,6 +93,21 @@ async def _stalled_upload(talk: Conversation) -> None:
     await talk.pass_time(61)
 
 
+async def _no_endpoint(talk: Conversation) -> None:
+    pool = talk.plane.table.splits["shop"].legs[1].pools[0]
+    pool._checked(False)
+    await talk.client.says(PUT)
+    pool._checked(True)
+
+
+async def _limited(talk: Conversation) -> None:
+    clients = [talk.another_client() for _ in range(3)]
+    for client in clients:
+        await client.says(PUT)
+    for origin in [origin for origin in talk.loop.origins if origin.protocol.exchange is not None]:
+        origin.protocol.data_received(OK)
+
+
 OUTCOMES: dict[str, tuple[Story, dict[tuple[str, int, str | None], int]]] = {
     "good": (_good, {("v2", 200, None): 1}),
     "a status": (_status, {("v2", 500, "status_5xx"): 1}),
@@ -97,6 +119,8 @@ OUTCOMES: dict[str, tuple[Story, dict[tuple[str, int, str | None], int]]] = {
     "no answer": (_timeout, {("v2", 504, "timeout"): 1}),
     "no connection": (_connect, {("v2", 502, "connect"): 1}),
     "a client gone": (_gone, {("v2", 499, None): 1}),
+    "no endpoint": (_no_endpoint, {("v2", 503, "no_endpoint"): 1}),
+    "our own limit": (_limited, {("v2", 200, None): 2, ("v2", 503, None): 1}),
     "an upload that stalls": (_stalled_upload, {("v2", 408, None): 1}),
 }
 
@@ -104,7 +128,15 @@ OUTCOMES: dict[str, tuple[Story, dict[tuple[str, int, str | None], int]]] = {
 def conversation(log: Path) -> Conversation:
     """All traffic goes to the candidate v2; stable v1 answers what it fails, where that is safe."""
     the_plan = plan(
-        versions=VERSIONS, weights=(0.0, 1.0), stable="v1", candidate="v2", rollout=7, fallback=True, retries=Retries(1, ("reset",))
+        versions=VERSIONS,
+        weights=(0.0, 1.0),
+        stable="v1",
+        candidate="v2",
+        rollout=7,
+        fallback=True,
+        retries=Retries(1, ("reset",)),
+        health=Health("/healthz", interval_s=3600.0),
+        limits=EndpointLimits(max_requests=2),
     )
     return Conversation(msgspec.structs.replace(the_plan, access_log=AccessLog(str(log))))
 
@@ -141,6 +173,7 @@ async def test_the_access_log_and_the_counters_agree(name: str, tmp_path: Path) 
         assert Counter(line["code"] for line in own) == (cell.requests if cell else {})
         assert Counter(line["cause"] for line in own if "cause" in line) == (cell.failures if cell else {})
         assert sum(line.get("retries", 0) for line in own) == (cell.retries if cell else 0)
+        assert sum(line.get("limited", False) for line in own) == (cell.limited if cell else 0)
         assert sum("answered_by" in line for line in own) == (cell.fallbacks if cell else 0)
         assert (cell.in_flight if cell else 0) == 0
 

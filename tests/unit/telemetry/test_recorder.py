@@ -26,6 +26,8 @@ def test_a_delta_holds_all_that_was_counted() -> None:
     cell.retries += 2
     cell.retries_refused += 3
     cell.fallbacks += 1
+    cell.limited += 4
+    cell.tunnel_bytes[1] += 6
 
     expected = CellDelta(
         **LABELS,  # type: ignore[arg-type]  # a dictionary of mixed values
@@ -41,6 +43,8 @@ def test_a_delta_holds_all_that_was_counted() -> None:
         retries=2,
         retries_refused=3,
         fallbacks=1,
+        limited=4,
+        tunnel_bytes=(0, 6),
     )
     assert expected == cell.take(5)
 
@@ -50,7 +54,7 @@ def test_every_field_of_a_delta_is_covered_by_the_test_above() -> None:
     fields = (
         "service version generation rollout candidate_share requests failures draws draw_failures failed_users failed_users_dropped"
     )
-    fields += " latency latency_sum_s in_flight retries retries_refused fallbacks"
+    fields += " latency latency_sum_s in_flight retries retries_refused fallbacks limited tunnel_bytes"
 
     assert fields.split() == [field.name for field in msgspec.structs.fields(CellDelta)]
 

@@ -1,0 +1,89 @@
+"""The addresses behind a host name, looked up ahead of need and again every half minute, so that a connection never waits for DNS.
+
+Facts. The system's resolver does not tell a record's TTL, so a fixed time stands in for it. What was known is kept while a lookup
+fails. An address that did not answer is tried last for a while. Knows nothing of connections: their owner is told of changes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from random import random
+from time import perf_counter
+
+from proxy import limits
+
+Resolve = Callable[[str], Awaitable[list[str]]]
+"""Addresses of a host. Raises OSError."""
+
+
+def is_name(host: str) -> bool:
+    """Whether ``host`` has to be looked up."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return bool(host)
+    return False
+
+
+def system(loop: asyncio.AbstractEventLoop) -> Resolve:
+    """The resolver of the system, off the loop's thread."""
+
+    async def resolve(host: str) -> list[str]:
+        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        return [str(entry[4][0]) for entry in found]
+
+    return resolve
+
+
+class Name:
+    """One host name. ``addresses`` is what the last lookup that succeeded gave."""
+
+    __slots__ = ("_failed", "_host", "_on_change", "_resolve", "_turn", "addresses")
+
+    def __init__(self, host: str, resolve: Resolve, on_change: Callable[[], None]) -> None:
+        self._host = host
+        self._resolve = resolve
+        self._on_change = on_change
+        self._turn = 0
+        self._failed: dict[str, float] = {}
+        self.addresses: tuple[str, ...] = ()
+
+    async def in_turn(self) -> list[str]:
+        """The addresses in the order in which to try them: each is the first in its turn. Raises OSError when none was ever found."""
+        if not self.addresses:
+            await self._look_up()
+        self._turn += 1
+        at = self._turn % len(self.addresses)
+        now = perf_counter()
+        return sorted(self.addresses[at:] + self.addresses[:at], key=lambda address: self._failed.get(address, now) > now)
+
+    def failed(self, address: str) -> None:
+        """No connection to it came about."""
+        if address in self.addresses:
+            self._failed[address] = perf_counter() + limits.ADDRESS_FAILED_S
+
+    async def run(self) -> None:
+        """Keep the addresses fresh, for ever."""
+        while True:
+            await asyncio.sleep(limits.RESOLVE_AGAIN_S * (0.9 + 0.2 * random()))
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Look the name up again; while that fails what was known stays."""
+        try:
+            await self._look_up()
+        except OSError:
+            return
+
+    async def _look_up(self) -> None:
+        found = tuple(sorted(set(await self._resolve(self._host))))[: limits.ADDRESSES_PER_NAME_MAX]
+        if not found:
+            raise OSError(f"{self._host} has no address")
+        self._failed = {address: until for address, until in self._failed.items() if address in found}
+        changed = found != self.addresses and bool(self.addresses)
+        self.addresses = found
+        if changed:
+            self._on_change()
