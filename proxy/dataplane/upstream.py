@@ -255,11 +255,10 @@ class Upstream(asyncio.Protocol):
             self._in_body = True
             self._decoder = ChunkedDecoder() if length == responses.CHUNKED else None
             exchange.answer(response, data, end)
-            if len(data) > end:
-                self._read_body(exchange, data[end:])
-                return
         if self.reading:
             self.set_deadline(perf_counter() + exchange.idle_s)
+        if length < 0 and len(data) > end:
+            self._read_body(exchange, data[end:])
 
     def _read_body(self, exchange: Exchange, data: bytes) -> None:
         left = self._left
