@@ -25,6 +25,7 @@ from proxy.dataplane.legs import Leg
 from proxy.dataplane.longlived import LongLived
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
+from proxy.dataplane.rules import Rulebook, Rules
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan, ServicePlan
@@ -45,7 +46,7 @@ class _Prepared:
     __slots__ = ("cells", "networks", "plan", "pools", "table")
 
     def __init__(
-        self, plan: RoutePlan, table: Table[Leg], cells: list[Cell], pools: dict[PoolKey, Pool], networks: dict[str, Networks]
+        self, plan: RoutePlan, table: Table[Leg, Rules], cells: list[Cell], pools: dict[PoolKey, Pool], networks: dict[str, Networks]
     ) -> None:
         self.plan = plan
         self.table = table
@@ -78,7 +79,7 @@ class DataPlane:
         self.long_lived = LongLived(self)
         self.draining = False
         self.access_log: AccessLog | None = None
-        self.table: Table[Leg]
+        self.table: Table[Leg, Rules]
         self._plan: RoutePlan | None = None
         self._prepared: dict[int, _Prepared] = {}
         self._pools: dict[PoolKey, Pool] = {}
@@ -86,6 +87,7 @@ class DataPlane:
         self._networks: dict[str, Networks] = {}
         self._cells: list[Cell] = []
         self._unmatched: dict[int, int] = {}
+        self.rulebook = Rulebook()
         self._sequence = 0
         self._servers: list[asyncio.Server] = []
         self._empty = asyncio.Event()
@@ -99,11 +101,12 @@ class DataPlane:
         pools: dict[PoolKey, Pool] = {}
         cells: list[Cell] = []
         legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}
+        rules = self.rulebook.compile(plan)
         try:
             networks = {x.name: tuple(ip_network(cidr, strict=False) for cidr in x.trusted_proxies) for x in plan.listeners}
         except ValueError as error:
             raise PlanRefused(f"trusted_proxies: {error}") from None
-        self._prepared[plan.generation] = _Prepared(plan, Table(plan, legs), cells, pools, networks)
+        self._prepared[plan.generation] = _Prepared(plan, Table(plan, legs, rules), cells, pools, networks)
 
     def _legs(self, plan: RoutePlan, service: ServicePlan, pools: dict[PoolKey, Pool], cells: list[Cell]) -> list[Leg]:
         total = sum(service.weights) or 1.0
@@ -148,6 +151,7 @@ class DataPlane:
         self._pools = new.pools
         self._networks = new.networks
         self._cells += new.cells
+        self.rulebook.commit(new.plan)
         if self._plan is None or self._plan.access_log != new.plan.access_log:
             if self.access_log is not None:
                 self.access_log.close()
@@ -317,6 +321,8 @@ class DataPlane:
                 for pool in self._pools.values()
             ],
             unmatched=unmatched,
+            own=self.rulebook.take_own(),
+            rate_keys_evicted=self.rulebook.take_evicted(),
             downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),
             replays_refused=self.replay_room.take_refused(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,
