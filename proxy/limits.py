@@ -23,6 +23,7 @@ CHUNK_EXTENSION_BYTES_MAX: Final = 1 * KiB  # per chunk; extensions are dropped,
 TRAILER_BYTES_MAX: Final = 8 * KiB
 WRITE_BUFFER_HIGH_BYTES: Final = 256 * KiB  # a side that owes this much stops its peer from being read
 WRITE_BUFFER_LOW_BYTES: Final = 64 * KiB
+BODY_LIMIT_BYTES_MAX: Final = 1 << 50  # what a route's body_limit may say; more is a slip of the unit
 PIPELINE_BYTES_MAX: Final = 256 * KiB  # one read of uvloop; nothing more is read until the answer before it is out
 PENDING_BODY_BYTES_MAX: Final = 256 * KiB  # request body that arrived while the origin connection was being made
 LINGER_BYTES_MAX: Final = 1024 * KiB  # upload swallowed after an early answer, so the client can read it before the reset
@@ -66,6 +67,8 @@ DRAIN_STREAMS_SHARE: Final = 0.8  # of drain_timeout, over which a stopping work
 DRAIN_STREAMS_S: Final = 10.0  # long-lived connections of a version that has left are closed over it: their clients come back spread
 LISTEN_BACKLOG: Final = 4096
 
+RATE_LIMIT_KEYS_MAX: Final = 16_384  # keys remembered per limited route and worker; 2 MiB
+RATE_LIMIT_KEY_BYTES_MAX: Final = 64  # a longer key is remembered by its hash
 ACCESS_LOG_QUEUE_MAX: Final = 10_000  # lines that wait for the disk, about 4 MiB; beyond it they are counted, not kept
 
 # ---- between the planes ---------------------------------------------------------------------------------------------------------
@@ -117,6 +120,7 @@ NAME_CHARS_MAX: Final = 63  # listeners, services, versions: they become labels 
 UNIX_PATH_BYTES_MAX: Final = 107  # sun_path of Linux has 108 with its closing zero
 REGEX_CHARS_MAX: Final = 512  # a longer pattern wants several routes; it runs on the request path
 MATCH_FIELDS_MAX: Final = 32  # headers, query parameters or methods in one match; each is looked at per request
+RULES_MAX: Final = 32  # header rules of one kind in a route; each is looked at in every head that passes
 LABELS_PER_VERSION_MAX: Final = 32
 STEPS_PER_ROLLOUT_MAX: Final = 50
 OVERRIDES_PER_SERVICE_MAX: Final = 100

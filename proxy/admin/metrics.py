@@ -51,7 +51,9 @@ class Figures(Collector):
         yield from self._own()
 
     def _requests(self) -> Iterator[Metric]:
-        requests = CounterMetricFamily("headgate_requests", "Requests answered; without service: no route.", labels=[*_VERSION, "code"])
+        requests = CounterMetricFamily(
+            "headgate_requests", "Requests answered; without version: by the proxy itself.", labels=[*_VERSION, "code"]
+        )
         failures = CounterMetricFamily("headgate_failures", "Failures charged to a version.", labels=[*_VERSION, "cause"])
         duration = HistogramMetricFamily(
             "headgate_request_duration_seconds", "From a request's head to its answer's end.", labels=_VERSION
@@ -71,6 +73,9 @@ class Figures(Collector):
         )
         for code, count in sorted(self._control.totals.unmatched.items()):
             requests.add_metric(["", "", str(code)], count)
+        for service, codes in self._control.totals.own.items():
+            for code, count in sorted(codes.items()):
+                requests.add_metric([service, "", str(code)], count)
         for (service, version), cell in self._control.totals.cells.items():
             for code, count in sorted(cell.requests.items()):
                 requests.add_metric([service, version, str(code)], count)
@@ -168,6 +173,11 @@ class Figures(Collector):
         )
         yield CounterMetricFamily(
             "headgate_replays_refused", "Request bodies not kept for a retry for lack of room.", value=totals.replays_refused
+        )
+        yield CounterMetricFamily(
+            "headgate_rate_limit_keys_evicted",
+            "Keys of rate limits that were forgotten before their buckets were full again.",
+            value=totals.rate_keys_evicted,
         )
         build = GaugeMetricFamily("headgate_build_info", "What this program is.", labels=["version", "commit"])
         build.add_metric([__version__, COMMIT], 1)

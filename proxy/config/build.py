@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.config import schema
+from proxy.config.build_route import match, route, shown_match, shown_route
 from proxy.config.environment import escaped
 from proxy.config.scalars import Address, header_name, shown_duration
 from proxy.model.intent import AccessLog, Admin, Intent, Listener
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, Step, WeightStep
-from proxy.model.route import Match, Route
 from proxy.model.service import Ejection, Endpoint, EndpointLimits, Health, Override, Retries, Service, Sticky, Timeouts, Version
 
 
@@ -33,25 +33,12 @@ def intent(file: schema.File, digest: str, cores: int) -> Intent:
             if listener is not None
         ),
         services=tuple(_service(name, service) for name, service in file.services.items()),
-        routes=tuple(Route(match(route.match), route.service) for route in file.routes if route is not None),
+        routes=tuple(route(given) for given in file.routes if given is not None),
         admin=Admin(*file.admin.address, token_file=file.admin.token_file),
         workers=cores if file.workers == "auto" else file.workers,
         state_path=file.state.path,
         access_log=None if log is None else AccessLog(path=log.path, sample=log.sample),
         drain_timeout_s=file.drain_timeout,
-    )
-
-
-def match(given: schema.Match) -> Match:
-    """A match in its one canonical form: header names in lower case, headers and query sorted by name (all have to hold)."""
-    return Match(
-        host=given.host,
-        path=given.path,
-        path_prefix=given.path_prefix,
-        path_regex=given.path_regex,
-        methods=tuple(method for method in given.methods if method is not None),
-        headers=tuple(sorted((name.lower(), value) for name, value in given.headers.items())),
-        query=tuple(sorted(given.query.items())),
     )
 
 
@@ -145,7 +132,7 @@ def effective(intent: Intent) -> dict[str, Any]:
         **({} if log is None else {"access_log": {"path": log.path, "sample": log.sample}}),
         "drain_timeout": shown_duration(intent.drain_timeout_s),
         "services": {service.name: _shown_service(service) for service in intent.services},
-        "routes": [{"match": _shown_match(route.match), "service": route.service} for route in intent.routes],
+        "routes": [shown_route(given) for given in intent.routes],
     }
     return {key: _escaped(value) for key, value in shown.items()}
 
@@ -156,7 +143,7 @@ def _shown_service(service: Service) -> dict[str, Any]:
         "versions": {version.name: _shown_version(version) for version in service.versions},
         **({"target": service.target} if service.target else {"traffic": dict(service.traffic)}),
         **({} if sticky is None else {"sticky": {"by": sticky.by, **({"name": sticky.name} if sticky.name else {})}}),
-        "overrides": [{"match": _shown_match(item.match), "version": item.version} for item in service.overrides],
+        "overrides": [{"match": shown_match(item.match), "version": item.version} for item in service.overrides],
         "timeouts": {
             "connect": shown_duration(timeouts.connect_s),
             "response": shown_duration(timeouts.response_s),
@@ -202,17 +189,6 @@ def _shown_endpoint_rules(service: Service) -> dict[str, Any]:
 def _shown_version(version: Version) -> dict[str, Any]:
     endpoints = [endpoint.name if endpoint.unix else f"http://{endpoint.name}" for endpoint in version.endpoints]
     return {"endpoints": endpoints, "labels": dict(version.labels), "slow_start": shown_duration(version.slow_start_s)}
-
-
-def _shown_match(match: Match) -> dict[str, Any]:
-    shown: dict[str, Any] = {key: text for key in ("host", "path", "path_prefix", "path_regex") if (text := getattr(match, key))}
-    if match.methods:
-        shown["methods"] = list(match.methods)
-    if match.headers:
-        shown["headers"] = dict(match.headers)
-    if match.query:
-        shown["query"] = dict(match.query)
-    return shown
 
 
 def _shown_rollout(plan: RolloutPlan) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from proxy.config import build, scalars, schema
-from proxy.config.check_match import check_match
+from proxy.config import scalars, schema
+from proxy.config.build_route import match
+from proxy.config.check_route import check_route
 from proxy.config.check_service import check_service
 from proxy.config.merge import Document
 from proxy.config.places import KeyPath
@@ -61,12 +62,12 @@ def _routes(report: Report) -> None:
         path: KeyPath = ("routes", index)
         if route is None:
             continue
-        if known and report.whole((*path, "service")) and route.service not in known:
+        if known and route.service and report.whole((*path, "service")) and route.service not in known:
             report.wrong(
                 (*path, "service"),
                 f"{route.service!r} is no service of this configuration; {report.document.mistakes.nearest(route.service, services)}",
             )
-        check_match(report, (*path, "match"), route.match)
+        check_route(report, path, route)
         if report.whole((*path, "match")):
-            canonical = build.match(route.match)
+            canonical = match(route.match)
             matches.take(msgspec.structs.replace(canonical, methods=tuple(sorted(canonical.methods))), (*path, "match"))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from proxy.config import scalars, schema
+from proxy.config import scalars
 from proxy.config.places import KeyPath
 from proxy.config.report import Once, Report
+from proxy.config.schema_route import Match
 
 _PATHS = frozenset({"path", "path_prefix", "path_regex"})
 
 
-def check_match(report: Report, path: KeyPath, match: schema.Match) -> None:
+def check_match(report: Report, path: KeyPath, match: Match) -> None:
     """The match at ``path``; mistakes go to ``report``."""
     given = [key for key in report.names(path) if key in _PATHS]
     if len(given) > 1:

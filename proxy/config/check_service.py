@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from proxy.config import build, scalars, schema
+from proxy.config import scalars, schema
+from proxy.config.build_route import match
 from proxy.config.check_match import check_match
 from proxy.config.places import KeyPath
 from proxy.config.report import Once, Report
@@ -89,7 +90,7 @@ def _override(report: Report, path: KeyPath, index: int, override: schema.Overri
     if report.whole((*at, "version")):
         _is_version(report, path, (*at, "version"), override.version)
     check_match(report, (*at, "match"), override.match)
-    if report.whole((*at, "match")) and build.match(override.match) == Match():
+    if report.whole((*at, "match")) and match(override.match) == Match():
         report.wrong((*at, "match"), "is empty, so every request would be an override; name a header, path or the like")
 
 

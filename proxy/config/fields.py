@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from proxy import limits
-from proxy.config import scalars
+from proxy.config import scalars, scalars_route
 from proxy.config.document import Plain
 
 T = TypeVar("T")
@@ -146,6 +146,19 @@ def word(wanted: str) -> BeforeValidator:
     return BeforeValidator(lambda value: text_of(value, wanted))
 
 
+def one_of(*numbers: int) -> BeforeValidator:
+    """One of a few whole numbers."""
+    wanted = f"{', '.join(map(str, numbers[:-1]))} or {numbers[-1]}"
+
+    def validate(value: object) -> int:
+        number = number_of(value, wanted)
+        if number not in numbers:
+            raise refused(f"{number} is not allowed; {wanted} is")
+        return int(number)
+
+    return BeforeValidator(validate)
+
+
 def _json(kind: str | list[str], **more: Any) -> WithJsonSchema:
     return WithJsonSchema({"type": kind, **more})
 
@@ -158,6 +171,7 @@ Name = Annotated[str, scalar("a name", scalars.name), _json(["string", "number"]
 Line = Annotated[str, scalar("a text", scalars.one_line), _json("string", minLength=1)]
 Value = Annotated[str, BeforeValidator(line), _json(_WRITTEN)]
 Duration = Annotated[float, duration(0, limits.DURATION_S_MAX), _DURATION_JSON]
+RatePeriod = Annotated[float, duration(0.001, 24 * 3600), _DURATION_JSON]
 Timeout = Annotated[float, duration(0.001, 24 * 3600), _DURATION_JSON]
 DrainTime = Annotated[float, duration(0, 3600), _DURATION_JSON]
 ListenAddress = Annotated[scalars.Address, scalar("an address like 0.0.0.0:8080", scalars.listen_address), _json("string")]
@@ -167,6 +181,20 @@ Host = Annotated[str, scalar("a host like shop.example.com", scalars.match_host)
 Path = Annotated[str, scalar("a path like /api", scalars.match_path), _json("string", pattern="^/")]
 Regex = Annotated[str, scalar("a regular expression", scalars.match_regex), _json("string", format="regex")]
 Method = Annotated[str, scalar("a method like GET", scalars.method), _json("string")]
+HeaderName = Annotated[str, scalar("a header name like x-from", scalars.header_name), _json("string")]
+PlainPath = Annotated[str, scalar("a path like /api", scalars_route.plain_path), _json("string", pattern="^/")]
+Authority = Annotated[str, scalar("a host like shop.example.com", scalars_route.authority), _json("string")]
+Location = Annotated[str, scalar("a URL like https://shop.example.com/", scalars_route.location), _json("string", format="uri")]
+RateKey = Annotated[
+    scalars_route.RateKey,
+    scalar("client_ip, none or header:NAME", scalars_route.rate_key),
+    _json("string", pattern="^(client_ip|none|header:.+)$"),
+]
+Size = Annotated[
+    int,
+    scalar("a size like 64KiB", scalars_route.size_bytes),
+    _json(["string", "integer"], pattern="^(0|[0-9]+(B|KiB|MiB|GiB))$", maximum=0, examples=["64KiB", "10MiB"]),
+]
 StepWeight = Annotated[
     int,
     scalar("a percentage like 5 or 12.5", scalars.step_weight_bp),

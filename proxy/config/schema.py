@@ -8,16 +8,18 @@ An item of a list that was refused becomes None while the rest of the file is ch
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from proxy import limits
 from proxy.config import fields as f
+from proxy.config.part import Items, Part
 from proxy.config.scalars import shown_duration
+from proxy.config.schema_route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteHeaders, RouteTimeouts
 from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
 from proxy.model.rollout import CAUSES, Cause
@@ -27,42 +29,22 @@ from proxy.model.service import EndpointLimits, RetryCause
 from proxy.model.service import Health as HealthModel
 from proxy.model.service import Retries as RetriesModel
 
+__all__ = [
+    "File",
+    "HeaderRules",
+    "Match",
+    "Part",
+    "RateLimit",
+    "Redirect",
+    "Rewrite",
+    "Route",
+    "RouteHeaders",
+    "RouteTimeouts",
+    "Service",
+    "json_schema",
+]
+
 _STATE_PATH = str(next(field.default for field in msgspec.structs.fields(Intent) if field.name == "state_path"))
-
-T = TypeVar("T")
-Items = list[T | None]
-
-
-class Part(BaseModel):
-    """A mapping of the file. ``NOT_SERVED``: keys of the format that this version does not act on, and therefore refuses."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    NOT_SERVED: ClassVar[frozenset[str]] = frozenset()
-
-
-class Match(Part):
-    """Which requests: all that is set must hold, and nothing set is every request."""
-
-    host: f.Host = Field(
-        default="", description="The host asked for, without port: exact, or `*.suffix` for every host below it. Left out: any host."
-    )
-    path: f.Path = Field(default="", description="The whole path, exactly. Excludes path_prefix and path_regex.")
-    path_prefix: f.Path = Field(default="", description="The first segments of the path: `/a` matches `/a` and `/a/b`, not `/ab`.")
-    path_regex: f.Regex = Field(default="", description="A regular expression (Python's syntax) that the whole path matches.")
-    methods: Items[f.Method] = Field(
-        default=[],
-        description="Request methods, in capitals. Left out: every method.",
-        min_length=1,
-        max_length=limits.MATCH_FIELDS_MAX,
-    )
-    headers: dict[str, f.Value] = Field(
-        default={}, description="Header names, in any case, and the exact values they must have.", max_length=limits.MATCH_FIELDS_MAX
-    )
-    query: dict[str, f.Value] = Field(
-        default={},
-        description="Query parameters and the exact values they must have, after percent-decoding.",
-        max_length=limits.MATCH_FIELDS_MAX,
-    )
 
 
 class Listener(Part):
@@ -331,14 +313,6 @@ class Service(Part):
         description="Whether stable answers a GET, HEAD or OPTIONS that fails on the candidate; it stays the candidate's failure.",
     )
     rollout: Rollout = Field(default_factory=Rollout, description="How the service moves to a new target.")
-
-
-class Route(Part):
-    """Sends requests that match to a service."""
-
-    NOT_SERVED = frozenset({"headers", "rewrite"})
-    match: Match = Field(description="Which requests; `{}` is every request. The most specific route wins, whatever the order.")
-    service: f.Name = Field(description="The service that answers them.")
 
 
 class File(Part):

@@ -18,8 +18,10 @@ from pydantic_core import ErrorDetails
 from proxy.config import document as tree
 from proxy.config.fields import OWN_WORDS, given
 from proxy.config.merge import Document
+from proxy.config.part import Part
 from proxy.config.places import KeyPath
-from proxy.config.schema import NOT_SERVED_WORDS, File, Listener, Part, Route, Service
+from proxy.config.schema import NOT_SERVED_WORDS, File, Listener, Service
+from proxy.config.schema_route import Route
 
 NOT_SERVED: Final = "is not served by this version of headgate (remove it; see CHANGELOG.md)"
 _PASSES: Final = 8  # each takes out one more level of what cannot be read; the schema is 7 levels deep

@@ -61,6 +61,9 @@ class Totals:
     def __init__(self) -> None:
         self.cells: dict[Key, CellTotal] = {}
         self.unmatched: dict[int, int] = {}
+        self.own: dict[str, dict[int, int]] = {}
+        """Answers of the proxy itself by service and code, where a version was not yet chosen."""
+        self.rate_keys_evicted = 0
         self.access_log_dropped = 0
         self.replays_refused = 0
         self.reports_lost = 0
@@ -73,6 +76,7 @@ class Totals:
     def keep(self, versions: Iterable[Key], endpoints: Iterable[tuple[str, str, str]]) -> None:
         """The series there are from now on: (service, version) and (service, version, endpoint)."""
         self.cells = {key: self.cells.get(key) or CellTotal() for key in versions}
+        self.own = {service: self.own.get(service, {}) for service, _ in self.cells}
         self._endpoints = frozenset(endpoints)
         for levels in self._in_flight.values():
             for key in levels.keys() - self.cells.keys():
@@ -90,6 +94,10 @@ class Totals:
                 total.add(cell)
                 self._in_flight.setdefault(slot, {})[cell.service, cell.version] = cell.in_flight
         merge(self.unmatched, snapshot.unmatched)
+        for service, codes in snapshot.own.items():
+            if service in self.own:  # a service that has left the configuration may still be asked for
+                merge(self.own[service], codes)
+        self.rate_keys_evicted += snapshot.rate_keys_evicted
         self.access_log_dropped += snapshot.access_log_dropped
         self.replays_refused += snapshot.replays_refused
 

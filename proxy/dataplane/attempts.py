@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.legs import Leg
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.pool import Attempt, Pool
+    from proxy.dataplane.rules import Rules
     from proxy.dataplane.upstream import Upstream
 
 
@@ -46,13 +47,16 @@ class Attempts:
         "_request",
         "_request_id",
         "_retries",
+        "_rules",
         "_started",
         "_status",
         "_streams",
         "_ticket",
+        "_times",
         "_tried",
         "_upstream",
         "_user",
+        "body_room",
         "head_request",
         "idle_s",
         "request_sent",
@@ -74,7 +78,10 @@ class Attempts:
         self._drawn: bool
         self._user: int
         self._started: float
+        self._rules: Rules | None  # its route's, beyond naming a service
+        self._times: Leg | Rules  # whose time-outs hold
         self._status: int
+        self.body_room: int | None = None  # bytes that a chunked body may still have, where the route bounds it
         self._leg: Leg | None = None  # set from the choice of a version to the outcome: the exchange is active
         self._upstream: Upstream | None = None
         self._attempt: Attempt | None = None
@@ -112,7 +119,7 @@ class Attempts:
                 upstream.close()
                 upstream = pool.take()
         if upstream is None:
-            self._attempt = pool.connect(self, leg.connect_s)
+            self._attempt = pool.connect(self, self._times.connect_s)
         else:
             self._send_head(upstream, leg, now)
 
@@ -193,7 +200,7 @@ class Attempts:
             self._reconnected = True
             self._count_retry(leg)
             self._rewind()
-            self._attempt = self._pool.connect(self, leg.connect_s)
+            self._attempt = self._pool.connect(self, self._times.connect_s)
             return
         self._failed(504 if error.cause == "timeout" else 502, error, seen=upstream.seen)
 
@@ -300,7 +307,13 @@ class Attempts:
     def _name_host(self, pool: Pool) -> None:
         if not self._request.host:  # HTTP/1.0 without one: the origin's own name stands in
             self._request.onward = None
-            self._head = self._down.peer.head(self._request, self._request_id, pool.host_line)
+            self._write_head(pool)
+
+    def _write_head(self, pool: Pool) -> None:
+        """The head that the origin gets, under the rules of the route."""
+        request = self._request
+        head = self._down.peer.head(request, self._request_id, pool.host_line)
+        self._head = head if self._rules is None else self._rules.request_head(request.start, head)
 
     def _fail(self, status: int, error: UpstreamError) -> None:
         now = perf_counter()

@@ -249,6 +249,9 @@ class Downstream(asyncio.Protocol):
                 self._body_refused(DownstreamError(400, str(error)))
                 return
             if pieces:
+                if exchange.body_room is not None and not exchange.has_room(pieces):
+                    self._body_refused(DownstreamError(413, "more than this route allows"))
+                    return
                 exchange.send(frame(pieces))
             done = decoder.done
             if done:
@@ -306,15 +309,17 @@ class Downstream(asyncio.Protocol):
                 else:
                     self.resume_reading()
 
-    def reply(self, status: int, reason: str) -> None:
-        """Answer for the proxy itself, then close unless the request was whole and well formed."""
+    def reply(self, status: int, reason: str, extra: bytes = b"") -> None:
+        """Answer for the proxy itself, with one more field line or none, then close unless the request was whole and well formed."""
         if self._state == _BODY or self._plane.draining:
             self.keep_alive = False
         request = self._request
         json_wanted = request is not None and replies.wants_json(find(request.lines, b"accept"))
         head_request = request is not None and request.method == b"HEAD"
         self.transport.write(
-            replies.own_reply(status, reason, json_wanted=json_wanted, head_request=head_request, close=not self.keep_alive)
+            replies.own_reply(
+                status, reason, json_wanted=json_wanted, head_request=head_request, close=not self.keep_alive, extra=extra
+            )
         )
         self.answered(perf_counter())
 

@@ -24,6 +24,7 @@ from proxy.wire.response import Response
 if TYPE_CHECKING:
     from proxy.dataplane.legs import Leg
     from proxy.dataplane.pool import Pool
+    from proxy.dataplane.rules import Rules
     from proxy.dataplane.upstream import Upstream
 
 _JOIN_BODY_BYTES = 4096  # a body piece up to this is written with its head; copying more costs more than a second buffer
@@ -43,23 +44,31 @@ class Exchange(Attempts):
             plane.count_unmatched(508)
             down.reply(508, "")
             return
-        split = plane.table.match(request)
-        if split is None:
+        way = plane.table.match(request)
+        if way is None:
             plane.count_unmatched(404)
             down.reply(404, "")
             return
-        leg, self._drawn, self._user = split.choose(request, down.peer, random())
+        rules = way.rules
+        if rules is not None and self._answered_by(rules, request, now):
+            return
+        leg, self._drawn, self._user = way.split.choose(request, down.peer, random())
         leg.cell.in_flight += 1
         self._leg = leg
         self._request = request
         self._started = now
         self._answered = False
-        self.idle_s = leg.idle_s
+        self._rules = rules
+        self._times = times = leg if rules is None else rules
+        self.idle_s = times.idle_s
         self.head_request = request.start.method == b"HEAD"
         self.request_sent = len(body) == request.length
+        if request.length < 0:
+            self.body_room = None if rules is None else rules.body_limit
         pool = leg.only or leg.pick()
         self._request_id = request_id = plane.request_ids.keep_or_make(request.request_id)
-        self._head = down.peer.head(request, request_id, (pool or leg.nowhere).host_line)
+        head = down.peer.head(request, request_id, (pool or leg.nowhere).host_line)
+        self._head = head if rules is None else rules.request_head(request.start, head)
         if request.length:
             self._keep_body(request, body)
         if pool is None:
@@ -81,17 +90,29 @@ class Exchange(Attempts):
                 self._irregular = True
                 self._pending = [body]
 
+    def _answered_by(self, rules: Rules, request: Request, now: float) -> bool:
+        """Whether the route itself answers, and then it has."""
+        own = rules.own_answer(request, self._down.peer, now)
+        if own is None:
+            return False
+        if rules.service:
+            self._plane.rulebook.count(rules.service, own.status)
+        else:
+            self._plane.count_unmatched(own.status)
+        self._down.reply(own.status, own.reason, own.extra)
+        return True
+
     def _send_head(self, upstream: Upstream, leg: Leg, now: float) -> None:
         self._upstream = upstream
         if self.request_sent and not self._pending:
-            upstream.start(self, self._head, now + leg.response_s)
+            upstream.start(self, self._head, now + self._times.response_s)
             return
         upstream.start(self, self._head, inf)
         if self._pending:
             upstream.transport.writelines(self._pending)
             self._pending = []
         if self.request_sent:
-            upstream.set_deadline(now + leg.response_s)
+            upstream.set_deadline(now + self._times.response_s)
         else:
             self._down.resume_reading()
 
@@ -107,11 +128,17 @@ class Exchange(Attempts):
             self._pending += pieces
             self._down.pause_reading()
 
+    def has_room(self, pieces: list[bytes]) -> bool:
+        """Whether the route's limit allows these bytes of a chunked body, which it then counts."""
+        assert self.body_room is not None
+        self.body_room -= sum(map(len, pieces))
+        return self.body_room >= 0
+
     def end(self, now: float) -> None:
         """The request is whole; the answer is due."""
         self.request_sent = True
         if self._upstream is not None and self._leg is not None:
-            self._upstream.set_deadline(now + self._leg.response_s)
+            self._upstream.set_deadline(now + self._times.response_s)
 
     def upload_paused(self) -> None:
         """The origin takes no more: read no more from the client; the origin must go on within the idle time."""
@@ -124,7 +151,7 @@ class Exchange(Attempts):
         if self._upstream is None or self._leg is None:
             return
         if self.request_sent:
-            self._upstream.set_deadline(perf_counter() + self._leg.response_s)
+            self._upstream.set_deadline(perf_counter() + self._times.response_s)
         else:
             self._upstream.deadline = inf
             self._down.resume_reading()
@@ -147,7 +174,8 @@ class Exchange(Attempts):
         if not self.request_sent or self._plane.draining:
             down.keep_alive = False  # rule 36: answered while the upload runs; it is swallowed and both sides close
         head = response.head
-        if not (response.has_date and response.length >= 0 and down.keep_alive and self._request.start.minor) or leg.version_line:
+        as_is = response.has_date and response.length >= 0 and down.keep_alive and self._request.start.minor
+        if not as_is or leg.version_line or self._rules is not None:
             head = self._altered(head, response, leg)
         if response.length < 0 or len(data) == end:
             down.transport.write(head)
@@ -158,6 +186,8 @@ class Exchange(Attempts):
 
     def _altered(self, head: bytes, response: Response, leg: Leg) -> bytes:
         """The head with what only the proxy can say: its date, framing made anew, whether the connection goes on."""
+        if self._rules is not None:
+            head = self._rules.response_head(head)
         lines = [head[:-4]]
         down = self._down
         if not response.has_date:
@@ -193,7 +223,8 @@ class Exchange(Attempts):
         now = perf_counter()
         if leg.ejector is not None:
             leg.ejector.saw(pool, True, now)
-        lines = [response.head[:-4], b"Connection: Upgrade", b"Upgrade: " + response.upgrade]
+        head = response.head if self._rules is None else self._rules.response_head(response.head)
+        lines = [head[:-4], b"Connection: Upgrade", b"Upgrade: " + response.upgrade]
         if leg.version_line:
             lines.append(leg.version_line)
         down.transport.write(b"\r\n".join((*lines, b"", b"")))

@@ -25,6 +25,7 @@ from proxy.dataplane.listening import Listening
 from proxy.dataplane.longlived import LongLived
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
+from proxy.dataplane.rules import Rulebook, Rules
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
 from proxy.model.intent import AccessLog as AccessLogPlan
@@ -51,7 +52,7 @@ class _Prepared:
     def __init__(
         self,
         plan: RoutePlan,
-        table: Table[Leg],
+        table: Table[Leg, Rules],
         cells: list[Cell],
         pools: dict[PoolKey, Pool],
         networks: dict[str, Networks],
@@ -100,7 +101,7 @@ class DataPlane:
         self.long_lived = LongLived(self)
         self.draining = False
         self.access_log: AccessLog | None = None
-        self.table: Table[Leg]
+        self.table: Table[Leg, Rules]
         self._plan: RoutePlan | None = None
         self._prepared: dict[int, _Prepared] = {}
         self._pools: dict[PoolKey, Pool] = {}
@@ -108,6 +109,7 @@ class DataPlane:
         self._networks: dict[str, Networks] = {}
         self._cells: list[Cell] = []
         self._unmatched: dict[int, int] = {}
+        self.rulebook = Rulebook()
         self._sequence = 0
         self._listening = Listening(loop)
         self._empty = asyncio.Event()
@@ -121,11 +123,12 @@ class DataPlane:
         pools: dict[PoolKey, Pool] = {}
         cells: list[Cell] = []
         legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}
+        rules = self.rulebook.compile(plan)
         try:
             networks = {x.name: tuple(ip_network(cidr, strict=False) for cidr in x.trusted_proxies) for x in plan.listeners}
         except ValueError as error:
             raise PlanRefused(f"trusted_proxies: {error}") from None
-        table = Table(plan, legs)
+        table = Table(plan, legs, rules)
         access_log = self.access_log
         if self._plan is None or self._plan.access_log != plan.access_log:
             try:
@@ -177,6 +180,7 @@ class DataPlane:
         self._pools = new.pools
         self._networks = new.networks
         self._cells += new.cells
+        self.rulebook.commit(new.plan)
         for start in self.starts.values():
             start.routed = None  # else lines that do not come again would keep their old table
         if self.access_log is not new.access_log:
@@ -332,6 +336,8 @@ class DataPlane:
                 for pool in self._pools.values()
             ],
             unmatched=unmatched,
+            own=self.rulebook.take_own(),
+            rate_keys_evicted=self.rulebook.take_evicted(),
             downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),
             replays_refused=self.replay_room.take_refused(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,

@@ -39,7 +39,10 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole table in the making. Generations only grow; a worker serves exactly one and names it in every snapshot."""
+    """A whole table in the making. Generations only grow; a worker serves exactly one and names it in every snapshot.
+
+    ``workers`` is how many share what is limited over all of them.
+    """
 
     generation: int
     digest: str
@@ -48,3 +51,4 @@ class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     routes: tuple[Route, ...]
     snapshot_interval_s: float = limits.SNAPSHOT_SLOW_S
     access_log: AccessLog | None = None
+    workers: int = 1

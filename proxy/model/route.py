@@ -1,6 +1,8 @@
-"""Routes and what they match. Frozen nouns; the order of precedence is ``routing.table``'s business."""
+"""Routes: what they match, and what they do to a request on its way. Frozen nouns; precedence is ``routing.table``'s business."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -21,8 +23,66 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     query: tuple[tuple[str, str], ...] = ()
 
 
-class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Requests that match go to ``service``. The order of routes in a plan is the order of the file."""
+class HeaderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Changes of one head: ``remove`` takes every line of a name out, ``set`` puts one in their place, ``add`` one beside them."""
+
+    set: tuple[tuple[str, str], ...] = ()
+    add: tuple[tuple[str, str], ...] = ()
+    remove: tuple[str, ...] = ()
+
+
+class Rewrite(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """``prefix`` stands in for the path or path prefix that matched; ``host`` for the Host the client sent. Empty: as it was."""
+
+    prefix: str = ""
+    host: str = ""
+
+
+class Redirect(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Where clients are sent: all of ``to``, or what the client asked for with ``scheme``, ``host`` (and port), ``path`` replaced."""
+
+    to: str = ""
+    scheme: Literal["", "http", "https"] = ""
+    host: str = ""
+    path: str = ""
+    status: Literal[301, 302, 307, 308] = 302
+
+
+class RateLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """``requests`` per ``per_s`` seconds in the long run and ``burst`` at once, for each key. ``header`` (lower case) is the key's."""
+
+    requests: int
+    per_s: float
+    burst: int
+    key: Literal["client_ip", "header", "none"] = "client_ip"
+    header: str = ""
+
+
+class RouteTimeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Seconds; None is the service's own."""
+
+    connect_s: float | None = None
+    response_s: float | None = None
+    idle_s: float | None = None
+
+
+NO_RULES = HeaderRules()
+AS_ASKED = Rewrite()
+AS_SERVICE = RouteTimeouts()
+
+
+class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Requests that match go to ``service``, or get ``redirect`` and then ``service`` is empty.
+
+    The order of routes in a plan is the order of the file. ``body_limit`` is in bytes; None is no limit.
+    """
 
     match: Match
-    service: str
+    service: str = ""
+    request_headers: HeaderRules = NO_RULES
+    response_headers: HeaderRules = NO_RULES
+    rewrite: Rewrite = AS_ASKED
+    redirect: Redirect | None = None
+    timeouts: RouteTimeouts = AS_SERVICE
+    body_limit: int | None = None
+    rate_limit: RateLimit | None = None

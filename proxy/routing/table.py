@@ -7,6 +7,7 @@ order. Look-up costs one dictionary access per host form and path segment, howev
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
 from proxy.errors import PlanRefused
@@ -23,6 +24,7 @@ class Leg(Protocol):
 
 
 L = TypeVar("L", bound=Leg)
+R = TypeVar("R")  # the rules of a route; opaque here
 
 
 Choice = tuple[L, bool, int]
@@ -85,31 +87,54 @@ class Split(Generic[L]):
         return client.client(request)
 
 
-class _Entry(Generic[L]):
+class Nowhere(Split[L]):
+    """Of a route that answers every request itself."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """Nothing is set, for nothing is asked."""
+
+    def choose(self, request: Request, client: Client, chance: float) -> Choice[L]:
+        """Never called: the rules of such a route answer first."""
+        raise AssertionError("a route without a service chooses no version")
+
+
+class Way(Generic[L, R]):
+    """Where a route leads: the split of its service, and what it does to requests beyond that (None: nothing, as most do)."""
+
+    __slots__ = ("rules", "split")
+
+    def __init__(self, split: Split[L], rules: R | None = None) -> None:
+        self.split = split
+        self.rules = rules
+
+
+class _Entry(Generic[L, R]):
     """A route ready to be tested. ``rank`` sorts routes that share host and path, best first."""
 
-    __slots__ = ("matcher", "rank", "split")
+    __slots__ = ("matcher", "rank", "way")
 
-    def __init__(self, route: Route, order: int, split: Split[L]) -> None:
+    def __init__(self, route: Route, order: int, way: Way[L, R]) -> None:
         match = route.match
         self.matcher = Matcher(match, keyed=True)
-        self.split = split
+        self.way = way
         self.rank = (not match.methods, -len(match.headers), -len(match.query), order)
 
 
-class _Host(Generic[L]):
+class _Host(Generic[L, R]):
     """Routes of one host form, by path."""
 
     __slots__ = ("all_paths", "exact", "longest", "prefixes", "regexes")
 
     def __init__(self) -> None:
-        self.exact: dict[bytes, list[_Entry[L]]] = {}
-        self.prefixes: dict[bytes, list[_Entry[L]]] = {}
-        self.regexes: list[_Entry[L]] = []
+        self.exact: dict[bytes, list[_Entry[L, R]]] = {}
+        self.prefixes: dict[bytes, list[_Entry[L, R]]] = {}
+        self.regexes: list[_Entry[L, R]] = []
         self.longest = 0
-        self.all_paths: Split[L] | None = None
+        self.all_paths: Way[L, R] | None = None
 
-    def add(self, route: Route, entry: _Entry[L]) -> None:
+    def add(self, route: Route, entry: _Entry[L, R]) -> None:
         match = route.match
         if match.path:
             self.exact.setdefault(match.path.encode(), []).append(entry)
@@ -124,14 +149,14 @@ class _Host(Generic[L]):
         for entries in (*self.exact.values(), *self.prefixes.values(), self.regexes):
             entries.sort(key=lambda entry: entry.rank)
         if not self.exact and not self.regexes and list(self.prefixes) == [b""] and self.prefixes[b""][0].matcher.always:
-            self.all_paths = self.prefixes[b""][0].split  # the commonest host of all: everything to one service
+            self.all_paths = self.prefixes[b""][0].way  # the commonest host of all: everything to one service
 
-    def find(self, request: Request) -> Split[L] | None:
+    def find(self, request: Request) -> Way[L, R] | None:
         if self.all_paths is not None:
             return self.all_paths
         path = request.path
-        if self.exact and (entries := self.exact.get(path)) and (split := _first(entries, request)):
-            return split
+        if self.exact and (entries := self.exact.get(path)) and (way := _first(entries, request)):
+            return way
         prefixes = self.prefixes
         if prefixes:
             # The path, cut to the longest prefix there is (8,000 slashes would cost 20 ms), then without its last segment, and so on
@@ -140,44 +165,44 @@ class _Host(Generic[L]):
             if end > self.longest:
                 end = path.rfind(b"/", 0, self.longest + 1)
             while True:
-                if (entries := prefixes.get(path[:end])) and (split := _first(entries, request)):
-                    return split
+                if (entries := prefixes.get(path[:end])) and (way := _first(entries, request)):
+                    return way
                 if end <= 0:
                     break
                 end = path.rfind(b"/", 0, end)
         return _first(self.regexes, request) if self.regexes else None
 
 
-def _first(entries: list[_Entry[L]], request: Request) -> Split[L] | None:
+def _first(entries: list[_Entry[L, R]], request: Request) -> Way[L, R] | None:
     for entry in entries:
         if entry.matcher.always or entry.matcher.holds(request):
-            return entry.split
+            return entry.way
     return None
 
 
-class Table(Generic[L]):
+class Table(Generic[L, R]):
     """All routes of one plan. ``splits`` are by service name; ``generation`` is the plan's."""
 
     __slots__ = ("_any", "_by_start", "_hosts", "_wild", "generation", "splits")
 
-    def __init__(self, plan: RoutePlan, legs: dict[str, list[L]]) -> None:
-        """``legs`` holds, by service name, one leg for each of its versions in order. Raises PlanRefused; then nothing has changed."""
+    def __init__(self, plan: RoutePlan, legs: dict[str, list[L]], rules: Sequence[R | None] = ()) -> None:
+        """``legs`` holds, by service name, a leg for each version; ``rules`` stand beside ``plan.routes``. Raises PlanRefused."""
         self.generation = plan.generation
         self.splits = {service.name: Split(service, legs[service.name]) for service in plan.services}
-        self._hosts: dict[bytes, _Host[L]] = {}
-        self._wild: dict[bytes, _Host[L]] = {}
-        self._any: _Host[L] = _Host()
+        self._hosts: dict[bytes, _Host[L, R]] = {}
+        self._wild: dict[bytes, _Host[L, R]] = {}
+        self._any: _Host[L, R] = _Host()
         # Without header conditions a start line and a host always lead to the same place, which the start line may then remember.
         self._by_start = not any(route.match.headers for route in plan.routes)
         for order, route in enumerate(plan.routes):
-            split = self.splits.get(route.service)
+            split = self.splits.get(route.service) if route.redirect is None else Nowhere()
             if split is None:
                 raise PlanRefused(f"a route names the service {route.service!r}, which does not exist")
-            self._host_of(route).add(route, _Entry(route, order, split))
+            self._host_of(route).add(route, _Entry(route, order, Way(split, rules[order] if rules else None)))
         for host in (*self._hosts.values(), *self._wild.values(), self._any):
             host.sort()
 
-    def _host_of(self, route: Route) -> _Host[L]:
+    def _host_of(self, route: Route) -> _Host[L, R]:
         host = route.match.host.encode()
         if not host:
             return self._any
@@ -185,24 +210,24 @@ class Table(Generic[L]):
             return self._wild.setdefault(host[1:], _Host())
         return self._hosts.setdefault(host, _Host())
 
-    def match(self, request: Request) -> Split[L] | None:
-        """The split of the best route that matches, or None when no route does."""
+    def match(self, request: Request) -> Way[L, R] | None:
+        """Where the best route that matches leads, or None when no route does."""
         routed = request.start.routed
         if routed is not None and routed[0] is self and routed[1] == request.host:
             return routed[2]  # type: ignore[return-value]  # it was this table that put it there
-        split = self._search(request)
+        way = self._search(request)
         if self._by_start:
-            request.start.routed = (self, request.host, split)
-        return split
+            request.start.routed = (self, request.host, way)
+        return way
 
-    def _search(self, request: Request) -> Split[L] | None:
+    def _search(self, request: Request) -> Way[L, R] | None:
         host = request.host
-        if self._hosts and (routes := self._hosts.get(host)) and (split := routes.find(request)):
-            return split
+        if self._hosts and (routes := self._hosts.get(host)) and (way := routes.find(request)):
+            return way
         if self._wild:
             dot = host.find(b".")
             while dot >= 0:
-                if (routes := self._wild.get(host[dot:])) and (split := routes.find(request)):
-                    return split
+                if (routes := self._wild.get(host[dot:])) and (way := routes.find(request)):
+                    return way
                 dot = host.find(b".", dot + 1)
         return self._any.find(request)

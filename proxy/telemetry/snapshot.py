@@ -57,6 +57,10 @@ class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
 class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     """One worker's counts. ``sequence`` grows by one each time, so a lost or doubled snapshot is seen. ``at_s`` is Unix time.
 
+    ``unmatched`` counts answers of the proxy itself by code where no service was involved, ``own`` by service and code where a route
+    led to one and none of its versions saw the request. ``rate_keys_evicted`` are keys of rate limits forgotten before their time.
+
+
     ``replays_refused`` are bodies that were not kept for a second sending, because too many others were.
     """
 
@@ -67,6 +71,8 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     cells: list[CellDelta] = []
     endpoints: list[EndpointState] = []
     unmatched: dict[int, int] = {}
+    own: dict[str, dict[int, int]] = {}
+    rate_keys_evicted: int = 0
     downstream_connections: int = 0
     access_log_dropped: int = 0
     replays_refused: int = 0

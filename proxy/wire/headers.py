@@ -103,6 +103,15 @@ UNNOMINATABLE: Final[frozenset[bytes]] = frozenset(
     b" forwarded x-request-id via cache-control content-type content-encoding date traceparent tracestate expect".split()
 )
 
+# What no rule of a route may touch: the framing and the connection, which are made anew from parsed values, the Host, which has a key
+# of its own, and what others rely on the proxy for: loops are found by Via, log lines by their request id, versions by ours.
+UNRULED: Final[frozenset[bytes]] = frozenset(
+    b"connection keep-alive proxy-connection te trailer transfer-encoding upgrade http2-settings content-length"
+    b" host via x-request-id x-headgate-version x-headgate-shadow".split()
+)
+UNRULED_REQUEST: Final[frozenset[bytes]] = UNRULED | {b"expect", b"proxy"}
+UNRULED_RESPONSE: Final[frozenset[bytes]] = UNRULED | {b"date"}
+
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE_CONTROLS = bytes(c for c in range(0x20) if c != 0x09) + b"\x7f"
 _DIGITS = re.compile(rb"[0-9]{1,%d}" % limits.CONTENT_LENGTH_DIGITS_MAX)

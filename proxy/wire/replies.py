@@ -10,6 +10,10 @@ from http import HTTPStatus
 from typing import Final
 
 _TITLES: Final[dict[int, str]] = {
+    301: "This has moved for good",
+    302: "This is elsewhere for now",
+    307: "This is elsewhere for now",
+    308: "This has moved for good",
     400: "The request is malformed",
     404: "No route matches this request",
     405: "This method is not allowed here",
@@ -17,6 +21,7 @@ _TITLES: Final[dict[int, str]] = {
     413: "The request body is too large",
     414: "The request target is too long",
     417: "The expectation cannot be met",
+    429: "Too many requests",
     431: "The request header is too large",
     500: "The proxy failed",
     501: "The request uses something that is not implemented",
@@ -40,8 +45,10 @@ def wants_json(accept: bytes | None) -> bool:
     return accept is not None and (b"application/json" in accept or b"application/problem+json" in accept)
 
 
-def own_reply(status: int, reason: str, *, json_wanted: bool, head_request: bool, close: bool, request_id: bytes = b"") -> bytes:
-    """A whole answer. ``reason`` is one of our own sentences, never bytes of a peer."""
+def own_reply(
+    status: int, reason: str, *, json_wanted: bool, head_request: bool, close: bool, request_id: bytes = b"", extra: bytes = b""
+) -> bytes:
+    """A whole answer. ``reason`` is one of our own sentences, never bytes of a peer. ``extra`` is one more field line, or empty."""
     title = _TITLES.get(status, HTTPStatus(status).phrase)
     if json_wanted:
         problem = {"type": "about:blank", "title": title, "status": status}
@@ -54,8 +61,11 @@ def own_reply(status: int, reason: str, *, json_wanted: bool, head_request: bool
         status_line(status),
         b"Content-Type: " + kind,
         b"Content-Length: %d" % len(body),
-        b"Cache-Control: no-store",
     ]
+    if status >= 400:
+        lines.append(b"Cache-Control: no-store")
+    if extra:
+        lines.append(extra)
     if status == 503:
         lines.append(b"Retry-After: %d" % RETRY_AFTER_S)
     if request_id:

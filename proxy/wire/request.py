@@ -53,7 +53,7 @@ class Start:
         self.idempotent = method in IDEMPOTENT
         self.safe = method in SAFE
         self.authority = b""
-        self.routed: tuple[object, bytes, object] | None = None  # the router's: where this line led last time (table, host, split)
+        self.routed: tuple[object, bytes, object] | None = None  # the router's: where this line led last time (table, host, way)
         forwarded = self._read_target(target)
         self.line = line if forwarded is target and self.minor else b"%b %b HTTP/1.1" % (method, forwarded)
         fault = gate.start_line_fault(line)

@@ -90,4 +90,4 @@ def test_the_table_finds_the_route_that_the_rules_prefer(routes: list[Match], as
         fitting = [(preference(match, order), f"s{order}") for order, match in enumerate(routes) if matches_at_all(match, one)]
         found = table.match(read(one, starts))
 
-        assert (min(fitting)[1] if fitting else None) == (found.plan.name if found else None)
+        assert (min(fitting)[1] if fitting else None) == (found.split.plan.name if found else None)

@@ -14,7 +14,7 @@ from proxy.wire.request import Request, Starts, new_table, parse
 VERSIONS = (Version("v1", (Endpoint("127.0.0.1", 1),)),)
 
 
-def table(*routes: tuple[str, Match]) -> Table[str]:
+def table(*routes: tuple[str, Match]) -> Table[str, str]:
     """A table whose routes lead to services of those names, in the file's order."""
     names = dict.fromkeys(name for name, _ in routes)
     services = tuple(ServicePlan(name, VERSIONS, (1.0,)) for name in names)
@@ -27,11 +27,11 @@ def get(target: str = "/", *lines: str, host: str = "shop", method: str = "GET")
     return parse(head.encode(), Starts(), new_table())
 
 
-def service(routes: Table[str], request: Request) -> str | None:
+def service(routes: Table[str, str], request: Request) -> str | None:
     """The service found; asked twice, for the second answer may come from memory."""
     first, second = routes.match(request), routes.match(request)
     assert first is second
-    return first.plan.name if first else None
+    return first.split.plan.name if first else None
 
 
 def test_a_table_has_its_plans_generation_and_a_split_for_each_service() -> None:

@@ -1,0 +1,371 @@
+"""What a route does to its messages, seen from both ends of a conversation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from proxy.errors import PlanRefused
+from proxy.model.plan import RoutePlan
+from proxy.model.route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteTimeouts
+from tests.kit.conversation import Conversation, plan
+from tests.kit.strict_reader import Message, read_requests
+
+OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nServer: secret/1.0\r\nContent-Length: 2\r\n\r\nok"
+
+pytestmark = pytest.mark.asyncio
+
+
+def routed(match: Match | None = None, **changes: Any) -> RoutePlan:
+    return msgspec.structs.replace(plan(), routes=(Route(match or Match(path_prefix="/"), "shop", **changes),))
+
+
+async def forwarded(the_plan: RoutePlan, head: bytes) -> Message:
+    talk = Conversation(the_plan)
+    await talk.client.says(head)
+    (message,) = read_requests(talk.origin_heard())
+    await talk.end()
+    return message
+
+
+async def answered(the_plan: RoutePlan, answer: bytes = OK, times: int = 1) -> bytes:
+    talk = Conversation(the_plan)
+    for _ in range(times):
+        talk.client.heard()
+        await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        await talk.origin_says(answer)
+    heard = talk.client.heard()
+    await talk.end()
+    return heard
+
+
+async def test_set_replaces_every_line_of_that_name_whatever_its_case() -> None:
+    rules = HeaderRules(set=(("x-from", "edge"),))
+    message = await forwarded(routed(request_headers=rules), b"GET / HTTP/1.1\r\nHost: a\r\nX-FROM: me\r\nA: b\r\nx-from: too\r\n\r\n")
+
+    assert ["edge"] == message.values("x-from")
+    assert ["b"] == message.values("a")
+
+
+async def test_add_leaves_what_is_there() -> None:
+    rules = HeaderRules(add=(("x-from", "edge"),))
+    message = await forwarded(routed(request_headers=rules), b"GET / HTTP/1.1\r\nHost: a\r\nX-From: me\r\n\r\n")
+
+    assert ["me", "edge"] == message.values("x-from")
+
+
+async def test_remove_takes_out_whole_names_only() -> None:
+    rules = HeaderRules(remove=("x-debug",))
+    head = b"GET / HTTP/1.1\r\nHost: a\r\nX-Debug: 1\r\nX-Debug-Not: 2\r\nA: X-Debug: 3\r\n\r\n"
+    message = await forwarded(routed(request_headers=rules), head)
+
+    assert [] == message.values("x-debug")
+    assert ["2"] == message.values("x-debug-not")
+    assert ["X-Debug: 3"] == message.values("a")
+
+
+async def test_rules_hold_for_each_request_of_a_connection_that_repeats_its_fields() -> None:
+    talk = Conversation(routed(request_headers=HeaderRules(set=(("x-from", "edge"),))))
+    heard = []
+    for path in (b"/1", b"/2", b"/3"):
+        await talk.client.says(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nX-From: me\r\n\r\n")
+        heard += [(m.first, m.values("x-from")) for m in read_requests(talk.origin_heard())]
+        await talk.origin_says(OK)
+
+    assert [(f"GET /{n} HTTP/1.1", ["edge"]) for n in (1, 2, 3)] == heard
+    await talk.end()
+
+
+async def test_a_body_stays_framed_under_rules() -> None:
+    rules = HeaderRules(set=(("a", "b"),), remove=("user-agent",))
+    message = await forwarded(routed(request_headers=rules), b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+
+    assert (["3"], b"abc", ["b"]) == (message.values("content-length"), message.body, message.values("a"))
+
+
+async def test_trace_context_passes_untouched() -> None:
+    """W3C trace context: whoever does not take part hands it on as it is."""
+    lines = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "rojo=00f067aa0ba902b7,congo=t61"}
+    head = "".join(["GET / HTTP/1.1\r\nHost: a\r\n", *(f"{name}: {value}\r\n" for name, value in lines.items()), "\r\n"]).encode()
+    message = await forwarded(plan(), head)
+
+    assert lines == {name: message.values(name)[0] for name in lines}
+
+
+@pytest.mark.parametrize("name", ["traceparent", "tracestate"])
+async def test_a_connection_field_cannot_switch_trace_context_off(name: str) -> None:
+    head = f"GET / HTTP/1.1\r\nHost: a\r\nConnection: {name}\r\n{name}: x\r\n\r\n".encode()
+
+    assert ["x"] == (await forwarded(plan(), head)).values(name)
+
+
+@pytest.mark.parametrize(
+    ("match", "prefix", "asked", "expected"),
+    [
+        (Match(path_prefix="/api"), "/", b"/api/users?x=%2F&y", "/users?x=%2F&y"),
+        (Match(path_prefix="/api/"), "/", b"/api/users", "/users"),
+        (Match(path_prefix="/api"), "/", b"/api", "/"),
+        (Match(path_prefix="/api"), "/", b"/api?q", "/?q"),
+        (Match(path_prefix="/api"), "/", b"/api/", "/"),
+        (Match(path_prefix="/api"), "/v2", b"/api/a", "/v2/a"),
+        (Match(path_prefix="/api"), "/v2/", b"/api/a", "/v2/a"),
+        (Match(path_prefix="/api"), "/v2", b"/api", "/v2"),
+        (Match(path_prefix="/"), "/v2", b"/a", "/v2/a"),
+        (Match(path="/old"), "/new/place", b"/old?q=1", "/new/place?q=1"),
+        (Match(path_prefix="/api"), "/", b"/api//evil.example/x", "/evil.example/x"),
+        (Match(path_prefix="/api"), "/", b"/%61pi/./x/../y%2f", "/y%2F"),
+        (Match(path_prefix="/api"), "/", b"http://a/api/x", "/x"),
+    ],
+)
+async def test_the_matched_prefix_is_replaced_and_the_target_stays_normal(
+    match: Match, prefix: str, asked: bytes, expected: str
+) -> None:
+    """Rule 42: what is forwarded is what was decided on, in the same form."""
+    message = await forwarded(routed(match, rewrite=Rewrite(prefix=prefix)), b"GET " + asked + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert f"GET {expected} HTTP/1.1" == message.first
+
+
+async def test_an_asterisk_is_no_path_to_rewrite() -> None:
+    message = await forwarded(routed(rewrite=Rewrite(prefix="/v2")), b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n")
+
+    assert "OPTIONS * HTTP/1.1" == message.first
+
+
+@pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n", b"GET http://b/ HTTP/1.0\r\n\r\n"])
+async def test_an_explicit_host_is_the_only_one_the_origin_sees(head: bytes) -> None:
+    """Rule 6: exactly one."""
+    message = await forwarded(routed(rewrite=Rewrite(host="inner:81")), head)
+
+    assert ["inner:81"] == message.values("host")
+
+
+async def test_the_clients_host_is_still_told_beside_an_explicit_one() -> None:
+    message = await forwarded(routed(rewrite=Rewrite(host="inner")), b"GET / HTTP/1.1\r\nHost: shop.example\r\n\r\n")
+
+    assert ["shop.example"] == message.values("x-forwarded-host")
+
+
+async def test_answers_are_changed_by_the_rules_of_responses() -> None:
+    rules = HeaderRules(set=(("x-frame-options", "DENY"),), remove=("server",))
+    heard = await answered(routed(response_headers=rules), times=2)
+
+    assert b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\nx-frame-options: DENY\r\n\r\nok" == heard
+
+
+async def test_an_answer_of_unknown_length_is_chunked_under_rules() -> None:
+    rules = HeaderRules(add=(("a", "b"),))
+    heard = await answered(routed(response_headers=rules), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+
+    assert heard.endswith(b"\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+    assert 1 == heard.count(b"\r\na: b\r\n")
+
+
+async def test_a_route_without_rules_has_none_beside_one_that_has() -> None:
+    both = (Route(Match(path_prefix="/"), "shop"), Route(Match(path="/r"), "shop", request_headers=HeaderRules(remove=("a",))))
+    talk = Conversation(msgspec.structs.replace(plan(), routes=both))
+    heard = []
+    for path in (b"/", b"/r", b"/"):
+        await talk.client.says(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\nA: b\r\n\r\n")
+        heard += [message.values("a") for message in read_requests(talk.origin_heard())]
+        await talk.origin_says(OK)
+
+    assert [["b"], [], ["b"]] == heard
+    await talk.end()
+
+
+async def test_a_routes_own_response_timeout_holds_instead_of_the_services() -> None:
+    talk = Conversation(routed(timeouts=RouteTimeouts(response_s=2.0)))
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await talk.pass_time(3)
+
+    assert talk.client.heard().startswith(b"HTTP/1.1 504")
+    await talk.end()
+
+
+async def test_a_routes_timeout_that_is_left_out_is_the_services() -> None:
+    talk = Conversation(routed(timeouts=RouteTimeouts(idle_s=2.0)))
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await talk.pass_time(20)
+    assert b"" == talk.client.heard()
+    await talk.pass_time(11)
+
+    assert talk.client.heard().startswith(b"HTTP/1.1 504")
+    await talk.end()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"request_headers": HeaderRules(set=(("Host", "a"),))},
+        {"request_headers": HeaderRules(add=(("content-length", "1"),))},
+        {"request_headers": HeaderRules(remove=("transfer-encoding",))},
+        {"request_headers": HeaderRules(set=(("a", "b\r\nc: d"),))},
+        {"request_headers": HeaderRules(set=(("a b", "c"),))},
+        {"request_headers": HeaderRules(remove=("a\r\nb",))},
+        {"response_headers": HeaderRules(set=(("connection", "x"),))},
+        {"response_headers": HeaderRules(remove=("content-length",))},
+        {"rewrite": Rewrite(prefix="//x")},
+        {"rewrite": Rewrite(prefix="/a b")},
+        {"rewrite": Rewrite(prefix="/a/../b")},
+        {"rewrite": Rewrite(prefix="/a?b")},
+        {"rewrite": Rewrite(prefix="/a%0")},
+        {"rewrite": Rewrite(host="a\r\nb: c")},
+    ],
+)
+async def test_a_plan_whose_rules_would_break_a_message_is_refused(changes: dict[str, Any]) -> None:
+    """Nothing but the proxy frames a message, whatever the plane above says."""
+    with pytest.raises(PlanRefused):
+        Conversation(routed(**changes))
+
+
+async def test_a_rewrite_of_what_a_regex_matched_is_refused() -> None:
+    with pytest.raises(PlanRefused):
+        Conversation(routed(Match(path_regex="/a.*"), rewrite=Rewrite(prefix="/")))
+
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+async def test_a_body_over_the_limit_is_413_before_any_of_it_is_read_and_no_version_hears_of_it() -> None:
+    talk = Conversation(routed(body_limit=10))
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n")
+    heard = talk.client.heard()
+    snapshot = talk.plane.snapshot()
+
+    assert heard.startswith(b"HTTP/1.1 413 ")
+    assert b"Connection: close" in heard
+    assert b"" == talk.origin_heard()
+    assert ([], {"shop": {413: 1}}) == (snapshot.cells, snapshot.own)
+    await talk.end()
+
+
+async def test_a_client_still_sending_can_read_its_413() -> None:
+    """Rule 36: the rest is swallowed for a moment, for a reset would take the answer away."""
+    talk = Conversation(routed(body_limit=10))
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
+
+    assert talk.client.transport.eof_written
+    assert not talk.client.transport.closing
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert 1 == talk.client.heard().count(b"HTTP/1.1")
+    await talk.end()
+
+
+async def test_a_body_as_large_as_the_limit_passes() -> None:
+    message = await forwarded(routed(body_limit=3), b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
+
+    assert b"abc" == message.body
+
+
+async def test_a_limit_of_nothing_refuses_every_body() -> None:
+    talk = Conversation(routed(body_limit=0))
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
+
+    assert talk.client.heard().startswith(b"HTTP/1.1 413 ")
+    await talk.end()
+
+
+async def test_a_chunked_body_is_413_once_it_is_over_the_limit_and_nobodys_failure() -> None:
+    talk = Conversation(routed(body_limit=4))
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+    assert b"" == talk.client.heard()
+    await talk.client.says(b"2\r\nde\r\n0\r\n\r\n")
+    counts = talk.counts()["v1"]
+
+    assert talk.client.heard().startswith(b"HTTP/1.1 413 ")
+    assert ({413: 1}, {}, 0) == (counts.requests, counts.failures, counts.draws)
+    assert b"\r\nde\r\n" not in talk.origin_heard()
+    assert talk.origin().closing
+    await talk.end()
+
+
+async def test_a_chunked_body_as_large_as_the_limit_passes_and_the_next_has_a_limit_of_its_own() -> None:
+    talk = Conversation(routed(body_limit=3))
+    talk.plane.readable = lambda transport: False  # type: ignore[method-assign]  # there are no sockets to look at
+    for _ in range(2):
+        await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        await talk.origin_says(OK)
+
+    assert 2 == talk.client.heard().count(b"HTTP/1.1 200 ")
+    await talk.end()
+
+
+async def test_over_the_rate_is_429_with_the_time_to_wait_and_not_charged() -> None:
+    talk = Conversation(routed(rate_limit=RateLimit(1, 60.0, 1)))
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+    talk.client.heard()
+    await talk.client.says(GET)
+    heard = talk.client.heard()
+    snapshot = talk.plane.snapshot()
+
+    assert heard.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
+    assert b"\r\nRetry-After: 60\r\n" in heard
+    assert not talk.client.closed
+    assert ({200: 1}, {"shop": {429: 1}}) == (snapshot.cells[0].requests, snapshot.own)
+    await talk.end()
+
+
+async def test_a_new_plan_does_not_forgive_what_a_limit_has_counted() -> None:
+    limited = routed(rate_limit=RateLimit(1, 60.0, 1))
+    talk = Conversation(limited)
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+    talk.serve(msgspec.structs.replace(limited, generation=2))
+    talk.client.heard()
+    await talk.client.says(GET)
+
+    assert talk.client.heard().startswith(b"HTTP/1.1 429")
+    await talk.end()
+
+
+async def test_a_limit_that_is_gone_is_forgotten() -> None:
+    talk = Conversation(routed(rate_limit=RateLimit(1, 60.0, 1)))
+    talk.serve(msgspec.structs.replace(plan(), generation=2))
+
+    assert {} == talk.plane.rulebook._limiters
+    await talk.end()
+
+
+async def test_forgotten_keys_of_a_rate_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("proxy.limits.RATE_LIMIT_KEYS_MAX", 1)
+    talk = Conversation(routed(rate_limit=RateLimit(1, 60.0, 1)))
+    await talk.client.says(GET)
+    await talk.another_client().says(GET)
+
+    assert (1, 0) == (talk.plane.snapshot().rate_keys_evicted, talk.plane.snapshot().rate_keys_evicted)
+    await talk.end()
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_is_answered_without_a_service_and_the_connection_goes_on(status: Any) -> None:
+    sends_away = Route(Match(path="/old"), redirect=Redirect(scheme="https", status=status))
+    talk = Conversation(msgspec.structs.replace(plan(), routes=(sends_away, Route(Match(), "shop"))))
+    await talk.client.says(b"GET /old?q HTTP/1.1\r\nHost: a\r\n\r\n")
+    heard = talk.client.heard()
+    unmatched = talk.plane.snapshot().unmatched
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+
+    assert heard.startswith(b"HTTP/1.1 %d " % status)
+    assert b"\r\nLocation: https://a/old?q\r\n" in heard
+    assert b"no-store" not in heard
+    assert {status: 1} == unmatched
+    assert OK == talk.client.heard()
+    await talk.end()
+
+
+async def test_a_redirect_that_needs_a_host_and_has_none_is_400() -> None:
+    talk = Conversation(msgspec.structs.replace(plan(), routes=(Route(Match(), redirect=Redirect(scheme="https")),)))
+    await talk.client.says(b"GET / HTTP/1.0\r\n\r\n")
+
+    assert talk.client.heard().startswith(b"HTTP/1.1 400 ")
+    await talk.end()
+
+
+async def test_a_route_with_rules_to_a_service_that_is_not_there_refuses_the_plan() -> None:
+    with pytest.raises(PlanRefused, match="'ghost', which does not exist"):
+        Conversation(msgspec.structs.replace(plan(), routes=(Route(Match(), "ghost", body_limit=1),)))
