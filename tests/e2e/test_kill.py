@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.clients import Failure, Load, Paced, Raw, get
+from tests.kit.clients import Failure, Load, Paced, get
 from tests.kit.processes import Figures, Headgate, total
+from tests.kit.raw import Raw
 from tests.kit.scene import Scene, versions
 from tests.kit.waiting import CLOCK, for_a_while, until
 

@@ -6,8 +6,9 @@ import socket
 
 import pytest
 
-from tests.kit.clients import Raw, get
+from tests.kit.clients import get
 from tests.kit.processes import Headgate, resident_kib
+from tests.kit.raw import Raw
 from tests.kit.scene import Scene, versions
 from tests.kit.waiting import CLOCK, for_a_while, until
 

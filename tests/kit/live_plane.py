@@ -62,7 +62,7 @@ class OriginSide(asyncio.Protocol):
 
 
 class RecordingOrigin:
-    """All connections and requests. ``deaf``: nothing is read after a connection's first bytes; ``swallows``: bytes are only counted."""
+    """All connections and requests. ``deaf``: reads a connection's first bytes only; ``swallows``: only counts bytes."""
 
     def __init__(self) -> None:
         self.sides: list[OriginSide] = []
