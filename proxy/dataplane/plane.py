@@ -12,15 +12,15 @@ import select
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
-from ipaddress import ip_network
 from random import SystemRandom
 from time import perf_counter, time
 from typing import Any
 
 from proxy import limits
 from proxy.dataplane.access_log import AccessLog
+from proxy.dataplane.door import Acceptor, Compiled, Doors
 from proxy.dataplane.downstream import Downstream
-from proxy.dataplane.forwarding import Networks, Peer, RequestIds
+from proxy.dataplane.forwarding import Peer, RequestIds
 from proxy.dataplane.legs import Leg
 from proxy.dataplane.longlived import LongLived
 from proxy.dataplane.pool import Pool
@@ -43,16 +43,16 @@ PoolKey = tuple[str, str, Endpoint]
 class _Prepared:
     """A plan compiled and not yet served."""
 
-    __slots__ = ("cells", "networks", "plan", "pools", "table")
+    __slots__ = ("cells", "doors", "plan", "pools", "table")
 
     def __init__(
-        self, plan: RoutePlan, table: Table[Leg, Rules], cells: list[Cell], pools: dict[PoolKey, Pool], networks: dict[str, Networks]
+        self, plan: RoutePlan, table: Table[Leg, Rules], cells: list[Cell], pools: dict[PoolKey, Pool], doors: Compiled
     ) -> None:
         self.plan = plan
         self.table = table
         self.cells = cells
         self.pools = pools
-        self.networks = networks
+        self.doors = doors
 
 
 class DataPlane:
@@ -84,12 +84,13 @@ class DataPlane:
         self._prepared: dict[int, _Prepared] = {}
         self._pools: dict[PoolKey, Pool] = {}
         self._budgets: dict[str, Budget] = {}
-        self._networks: dict[str, Networks] = {}
+        self.doors = Doors()
         self._cells: list[Cell] = []
         self._unmatched: dict[int, int] = {}
         self.rulebook = Rulebook()
         self._sequence = 0
-        self._servers: list[asyncio.Server] = []
+        self._servers: list[asyncio.Server | Acceptor] = []
+        self._files: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._date_at = 0
         self._date = b""
@@ -102,11 +103,8 @@ class DataPlane:
         cells: list[Cell] = []
         legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}
         rules = self.rulebook.compile(plan)
-        try:
-            networks = {x.name: tuple(ip_network(cidr, strict=False) for cidr in x.trusted_proxies) for x in plan.listeners}
-        except ValueError as error:
-            raise PlanRefused(f"trusted_proxies: {error}") from None
-        self._prepared[plan.generation] = _Prepared(plan, Table(plan, legs, rules), cells, pools, networks)
+        doors = self.doors.compile(plan.listeners)
+        self._prepared[plan.generation] = _Prepared(plan, Table(plan, legs, rules), cells, pools, doors)
 
     def _legs(self, plan: RoutePlan, service: ServicePlan, pools: dict[PoolKey, Pool], cells: list[Cell]) -> list[Leg]:
         total = sum(service.weights) or 1.0
@@ -149,7 +147,9 @@ class DataPlane:
         before = {(s, leg.cell.version): leg for s, split in self.table.splits.items() for leg in split.legs} if self._plan else {}
         self.table = new.table
         self._pools = new.pools
-        self._networks = new.networks
+        self.doors.take(new.doors)
+        if self._files is None and any(door.tls is not None for door in self.doors.values()):
+            self._look_at_files()
         self._cells += new.cells
         self.rulebook.commit(new.plan)
         if self._plan is None or self._plan.access_log != new.plan.access_log:
@@ -175,12 +175,19 @@ class DataPlane:
 
     async def listen(self, name: str, sock: socket.socket) -> None:
         """Accept clients of the listener ``name`` on a socket that is bound and listening."""
+        door = self.doors[name]
         server: Any
-        if sock.family == socket.AF_UNIX:
-            server = await self.loop.create_unix_server(lambda: Downstream(self, self._networks.get(name, ())), sock=sock)
+        if door.proves:
+            server = Acceptor(self, door, sock)
+        elif sock.family == socket.AF_UNIX:
+            server = await self.loop.create_unix_server(lambda: Downstream(self, door), sock=sock)
         else:
-            server = await self.loop.create_server(lambda: Downstream(self, self._networks.get(name, ())), sock=sock)
+            server = await self.loop.create_server(lambda: Downstream(self, door), sock=sock)
         self._servers.append(server)
+
+    def _look_at_files(self) -> None:
+        self._files = self.loop.call_later(limits.CERTIFICATE_POLL_S, self._look_at_files)
+        self.doors.refresh()
 
     async def drain(self, timeout_s: float) -> int:
         """Accept no more, let requests under way finish, close. Returns how many were cut off after ``timeout_s``."""
@@ -229,6 +236,8 @@ class DataPlane:
         for pool in self._pools.values():
             pool.retire()
         self.wheel.stop()
+        if self._files is not None:
+            self._files.cancel()
         if self.access_log is not None:
             self.access_log.close()
             self.access_log = None
@@ -321,6 +330,7 @@ class DataPlane:
                 for pool in self._pools.values()
             ],
             unmatched=unmatched,
+            listeners=[door.state() for door in self.doors.values()],
             own=self.rulebook.take_own(),
             rate_keys_evicted=self.rulebook.take_evicted(),
             downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),

@@ -62,6 +62,7 @@ REQUEST_KINDS: Final[dict[bytes, int]] = {
     b"x-forwarded-proto": Kind.FORWARDED_PROTO,
     b"x-forwarded-host": Kind.FORWARDED_HOST,
     b"forwarded": Kind.FORWARDED,  # RFC 7239: same trust question as X-Forwarded-For, under another name
+    b"x-forwarded-client-cert": Kind.FORWARDED,  # whose certificate was verified: ours to say, or a trusted proxy's
     b"x-request-id": Kind.REQUEST_ID,
     b"via": Kind.VIA,
     b"keep-alive": Kind.DROP,

@@ -29,7 +29,7 @@ class Timers:
         self._due: list[tuple[asyncio.TimerHandle, Callable[[], Any]]] = []
         self._loop = asyncio.get_running_loop()
         talk.loop.call_later = self.call_later  # type: ignore[attr-defined]  # in the place of the real loop's
-        talk.loop.time = lambda: self.now_s  # type: ignore[attr-defined]
+        talk.loop.time = lambda: self.now_s  # type: ignore[attr-defined]  # likewise
 
     def call_later(self, delay_s: float, act: Callable[[], Any]) -> asyncio.TimerHandle:
         handle = asyncio.TimerHandle(self.now_s + delay_s, act, (), self._loop)
