@@ -18,7 +18,7 @@ LINT  := proxy tests loadtest
 BENCH := --rounds 5 --seconds 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench-setup demo run test check e2e bench coverage fmt clean
+.PHONY: help setup bench-setup demo run test check audit e2e bench coverage fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -64,6 +64,9 @@ bench: bench-setup ## CPU per request beside nginx, HAProxy and Envoy (needs ngi
 coverage: setup ## branch coverage of the packages that decide; 100 % of them
 	@$(PYTHON) -bb -m coverage run -m pytest -q -m "not e2e and not slow" tests/unit tests/conformance tests/property
 	@$(PYTHON) -m coverage report --fail-under=100 --include='proxy/wire/*,proxy/routing/*,proxy/rollout/*,proxy/analysis/*'
+
+audit: setup ## known vulnerabilities in dependencies (pip-audit); says so where its database cannot be asked
+	@.ci/audit $(VENV)
 
 fmt: setup ## format, and repair what the linter can
 	@$(VENV)/bin/ruff check --quiet --fix-only $(LINT)

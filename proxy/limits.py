@@ -66,6 +66,13 @@ TUNNEL_IDLE_TIMEOUT_S: Final = 300.0  # no byte either way; WebSocket libraries 
 DRAIN_STREAMS_SHARE: Final = 0.8  # of drain_timeout, over which a stopping worker closes its long-lived connections
 DRAIN_STREAMS_S: Final = 10.0  # long-lived connections of a version that has left are closed over it: their clients come back spread
 LISTEN_BACKLOG: Final = 4096
+CONNECTIONS_PER_LISTENER_MAX: Final = 1_000_000  # of one worker, unless the operator says fewer; descriptors run out before
+ACCEPTS_PER_TURN: Final = 64  # connections accepted before others get their turn, where we accept ourselves
+ACCEPT_PAUSE_S: Final = 0.2  # without accepting, when the process is out of descriptors
+HANDSHAKE_TIMEOUT_S: Final = 10.0  # PROXY header and TLS handshake; as long as a request head may take
+TLS_SHUTDOWN_S: Final = 2.0  # for a client to answer close_notify; some never do
+CERTIFICATE_POLL_S: Final = 2.0  # between two looks at the files of certificates
+CERTIFICATES_PER_LISTENER_MAX: Final = 1_000  # each is loaded in about a millisecond, when a plan is compiled
 
 RATE_LIMIT_KEYS_MAX: Final = 16_384  # keys remembered per limited route and worker; 2 MiB
 RATE_LIMIT_KEY_BYTES_MAX: Final = 64  # a longer key is remembered by its hash

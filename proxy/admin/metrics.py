@@ -48,6 +48,7 @@ class Figures(Collector):
         yield from self._rollouts()
         yield from self._guard()
         yield from self._configuration()
+        yield from self._listeners()
         yield from self._own()
 
     def _requests(self) -> Iterator[Metric]:
@@ -159,6 +160,26 @@ class Figures(Collector):
         info = GaugeMetricFamily("headgate_config_info", "The configuration in force, by its SHA-256.", labels=["digest"])
         info.add_metric([self._control.intent.digest], 1)
         yield info
+
+    def _listeners(self) -> Iterator[Metric]:
+        label = ["listener"]
+        connections = GaugeMetricFamily("headgate_listener_connections", "Connections of clients now.", labels=label)
+        refused = CounterMetricFamily("headgate_listener_refused", "Connections over max_connections.", labels=label)
+        unproven = CounterMetricFamily(
+            "headgate_listener_handshakes_failed", "Connections whose TLS handshake or PROXY header failed.", labels=label
+        )
+        loaded = GaugeMetricFamily("headgate_tls_files_loaded", "0 while changed certificate files cannot be used.", labels=label)
+        expires = GaugeMetricFamily(
+            "headgate_tls_certificate_expiry_timestamp_seconds", "When the first certificate expires, Unix time.", labels=label
+        )
+        for name, listener in self._control.totals.listeners().items():
+            connections.add_metric([name], listener.connections)
+            refused.add_metric([name], listener.refused)
+            unproven.add_metric([name], listener.unproven)
+            if listener.tls_expires_s:
+                loaded.add_metric([name], int(not listener.tls_error))
+                expires.add_metric([name], listener.tls_expires_s)
+        yield from (connections, refused, unproven, loaded, expires)
 
     def _own(self) -> Iterator[Metric]:
         totals = self._control.totals

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.config import schema
+from proxy.config.build_listener import listener, shown_listener
 from proxy.config.build_route import match, route, shown_match, shown_route
 from proxy.config.environment import escaped
 from proxy.config.scalars import Address, header_name, shown_duration
-from proxy.model.intent import AccessLog, Admin, Intent, Listener
+from proxy.model.intent import AccessLog, Admin, Intent
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, Step, WeightStep
 from proxy.model.service import Ejection, Endpoint, EndpointLimits, Health, Override, Retries, Service, Sticky, Timeouts, Version
 
@@ -21,17 +22,7 @@ def intent(file: schema.File, digest: str, cores: int) -> Intent:
     log = file.access_log
     return Intent(
         digest=digest,
-        listeners=tuple(
-            Listener(
-                name=listener.name,
-                host=listener.address.host,
-                port=listener.address.port,
-                unix=listener.address.unix,
-                trusted_proxies=tuple(network for network in listener.trusted_proxies if network is not None),
-            )
-            for listener in file.listeners
-            if listener is not None
-        ),
+        listeners=tuple(listener(given) for given in file.listeners if given is not None),
         services=tuple(_service(name, service) for name, service in file.services.items()),
         routes=tuple(route(given) for given in file.routes if given is not None),
         admin=Admin(*file.admin.address, token_file=file.admin.token_file),
@@ -115,14 +106,7 @@ def effective(intent: Intent) -> dict[str, Any]:
     """The configuration in force, defaults written out, in the form of the file: ``load`` reads it back to the same Intent."""
     log = intent.access_log
     shown: dict[str, Any] = {
-        "listeners": [
-            {
-                "name": listener.name,
-                "address": str(Address(listener.host, listener.port, listener.unix)),
-                "trusted_proxies": list(listener.trusted_proxies),
-            }
-            for listener in intent.listeners
-        ],
+        "listeners": [shown_listener(given) for given in intent.listeners],
         "admin": {
             "address": str(Address(intent.admin.host, intent.admin.port, intent.admin.unix)),
             **({"token_file": intent.admin.token_file} if intent.admin.token_file else {}),

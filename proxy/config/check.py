@@ -38,6 +38,13 @@ def _listeners(report: Report) -> None:
         names.take(listener.name, (*path, "name"))
         if _is_fixed(listener.address):
             addresses.take(listener.address, (*path, "address"))
+        if listener.redirect_to_https and listener.tls is not None:
+            report.wrong(
+                (*path, "redirect_to_https"), "this listener speaks TLS itself, so nobody needs a redirect; take one of the two away"
+            )
+        if listener.proxy_protocol and not listener.trusted_proxies and not listener.address.unix:
+            words = "a PROXY header is taken from trusted_proxies only, and there are none; name the proxies in front"
+            report.wrong((*path, "proxy_protocol"), words)
     if report.whole(("admin",)):
         _admin(report, report.file.admin, addresses)
 

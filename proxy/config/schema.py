@@ -19,6 +19,7 @@ from proxy import limits
 from proxy.config import fields as f
 from proxy.config.part import Items, Part
 from proxy.config.scalars import shown_duration
+from proxy.config.schema_listener import Listener
 from proxy.config.schema_route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteHeaders, RouteTimeouts
 from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
@@ -32,6 +33,7 @@ from proxy.model.service import Retries as RetriesModel
 __all__ = [
     "File",
     "HeaderRules",
+    "Listener",
     "Match",
     "Part",
     "RateLimit",
@@ -45,21 +47,6 @@ __all__ = [
 ]
 
 _STATE_PATH = str(next(field.default for field in msgspec.structs.fields(Intent) if field.name == "state_path"))
-
-
-class Listener(Part):
-    """A place where clients connect."""
-
-    NOT_SERVED = frozenset({"tls"})
-    name: f.Name = Field(description="What the listener is called in logs and metrics.")
-    address: f.ListenAddress = Field(
-        description="Where it listens: `host:port`, `[v6]:port` or `unix:/path`. 0.0.0.0 is every IPv4 address; port 0 any free port."
-    )
-    trusted_proxies: Items[f.Network] = Field(
-        default=[],
-        description="Networks of the proxies in front of this one whose X-Forwarded-* headers are believed. Left out: nobody's.",
-        max_length=limits.TRUSTED_PROXIES_MAX,
-    )
 
 
 class Admin(Part):

@@ -81,6 +81,8 @@ class Control:
         self._decisions = Decisions(intent, ledger, self._publisher, clock, events)
         self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
         self._risen: set[int] = set()
+        self._tls_errors: dict[tuple[int, str], str] = {}
+        """By worker and listener: what was last wrong with changed certificate files."""
 
     # ---- life -----------------------------------------------------------------------------------------------------------------
 
@@ -260,6 +262,11 @@ class Control:
         """Add a worker's counts and let every running rollout they concern judge at once; the others as time passes."""
         now = self.clock.now()
         self.totals.add(slot, snapshot)
+        for listener in snapshot.listeners:
+            if listener.tls_error != self._tls_errors.get((slot, listener.name), ""):
+                self._tls_errors[slot, listener.name] = listener.tls_error
+                text = f"listener {listener.name}: {listener.tls_error or 'its certificate files are taken'}"
+                self.events.add(self.clock.wall(), "certificates", "", text, slot=slot)
         touched: set[str] = set()
         for cell in snapshot.cells:
             self.windows.add(cell, now)

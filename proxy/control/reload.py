@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from proxy.model.intent import Intent
+from proxy.model.intent import Intent, Listener
 from proxy.model.position import RESTING, Position
 from proxy.model.service import Service
 from proxy.rollout.events import TargetSet
@@ -25,8 +25,9 @@ def needs_restart(old: Intent, new: Intent) -> list[str]:
     ]
 
 
-def _place(listener: object) -> tuple[object, ...]:
-    return tuple(getattr(listener, name) for name in ("name", "host", "port", "unix"))
+def _place(listener: Listener) -> tuple[object, ...]:
+    """What its sockets and the way of accepting depend on; certificates and limits are taken over."""
+    return listener.name, listener.host, listener.port, listener.unix, listener.tls is None, listener.proxy_protocol
 
 
 def strands(positions: Mapping[str, Position], new: Intent) -> list[str]:

@@ -55,6 +55,16 @@ class EndpointLevel(msgspec.Struct):
     healthy: bool = False
 
 
+class ListenerTotal(msgspec.Struct):
+    """One listener over all workers. ``connections``, ``tls_error`` and ``tls_expires_s`` (0: no TLS) are as of now."""
+
+    connections: int = 0
+    refused: int = 0
+    unproven: int = 0
+    tls_error: str = ""
+    tls_expires_s: float = 0.0
+
+
 class Totals:
     """The sums. ``cells`` has every version of the configuration, those without traffic included."""
 
@@ -64,6 +74,7 @@ class Totals:
         self.own: dict[str, dict[int, int]] = {}
         """Answers of the proxy itself by service and code, where a version was not yet chosen."""
         self.rate_keys_evicted = 0
+        self._listeners: dict[str, ListenerTotal] = {}
         self.access_log_dropped = 0
         self.replays_refused = 0
         self.reports_lost = 0
@@ -93,6 +104,10 @@ class Totals:
             if total is not None:  # a version that has left the configuration may still finish a request
                 total.add(cell)
                 self._in_flight.setdefault(slot, {})[cell.service, cell.version] = cell.in_flight
+        for listener in snapshot.listeners:
+            door = self._listeners.setdefault(listener.name, ListenerTotal())
+            door.refused += listener.refused
+            door.unproven += listener.unproven
         merge(self.unmatched, snapshot.unmatched)
         for service, codes in snapshot.own.items():
             if service in self.own:  # a service that has left the configuration may still be asked for
@@ -113,6 +128,17 @@ class Totals:
     def in_flight_of(self, key: Key) -> int:
         """Requests in flight now of one version."""
         return sum(levels.get(key, 0) for levels in self._in_flight.values())
+
+    def listeners(self) -> dict[str, ListenerTotal]:
+        """By name. The certificate that expires first and any worker's complaint stand for all workers."""
+        now = {name: ListenerTotal(refused=total.refused, unproven=total.unproven) for name, total in self._listeners.items()}
+        for snapshot in self._last.values():
+            for state in snapshot.listeners:
+                total = now[state.name]
+                total.connections += state.connections
+                total.tls_error = total.tls_error or state.tls_error
+                total.tls_expires_s = min(total.tls_expires_s or state.tls_expires_s, state.tls_expires_s or total.tls_expires_s)
+        return now
 
     def downstream_connections(self) -> int:
         """Client connections now."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from proxy import limits
 from proxy.dataplane.exchange import Exchange
-from proxy.dataplane.forwarding import Networks, Peer
 from proxy.dataplane.longlived import Endless
 from proxy.dataplane.tunnel import Handed
 from proxy.errors import DownstreamError
@@ -24,6 +23,7 @@ from proxy.wire.chunked import BadChunk, ChunkedDecoder, frame
 from proxy.wire.headers import find
 
 if TYPE_CHECKING:
+    from proxy.dataplane.door import Door
     from proxy.dataplane.plane import DataPlane
 
 _HEAD, _BODY, _WAIT, _LINGER = range(4)
@@ -37,15 +37,17 @@ class Downstream(asyncio.Protocol):
         "_accept",
         "_buffer",
         "_decoder",
+        "_door",
         "_exchange",
         "_fields",
         "_half_closed",
         "_left",
         "_lingered",
-        "_networks",
         "_plane",
         "_reading",
         "_request",
+        "_secure",
+        "_source",
         "_state",
         "_writable",
         "deadline",
@@ -55,10 +57,11 @@ class Downstream(asyncio.Protocol):
         "wake_at",
     )
 
-    def __init__(self, plane: DataPlane, networks: Networks) -> None:
+    def __init__(self, plane: DataPlane, door: Door, source: str | None = None) -> None:
+        """``source`` is the client's address when a PROXY header named it."""
         # process
         self._plane = plane
-        self._networks = networks
+        self._door = door
         # connection
         self.transport: Any = None
         self._exchange = Exchange(plane, self)
@@ -67,6 +70,8 @@ class Downstream(asyncio.Protocol):
         self._writable = True
         self._half_closed = False
         self._lingered = 0
+        self._source = source
+        self._secure: Any = None  # the TLS object
         self.deadline = inf
         self.wake_at = inf
         # request
@@ -92,10 +97,15 @@ class Downstream(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.transport.set_write_buffer_limits(high=limits.WRITE_BUFFER_HIGH_BYTES, low=limits.WRITE_BUFFER_LOW_BYTES)
-        name = transport.get_extra_info("peername")
-        address = name[0] if isinstance(name, tuple) else ""
-        self.peer = Peer(address, self._networks, self._plane.pseudonym)
-        self._plane.downstreams.add(self)
+        door, plane = self._door, self._plane
+        self.peer, self._secure = door.meet(transport, self._source, plane.pseudonym)
+        refused = door.full and not door.proves  # where connections prove themselves they have been counted
+        door.connections += 1
+        plane.downstreams.add(self)
+        if refused:
+            door.refused += 1
+            self.transport.abort()
+            return
         self._set_deadline(perf_counter() + limits.HEAD_TIMEOUT_S)
 
     def data_received(self, data: bytes) -> None:
@@ -126,7 +136,7 @@ class Downstream(asyncio.Protocol):
                 self.transport.abort()
 
     def eof_received(self) -> bool:
-        if self._exchange.active and self._state == _WAIT:
+        if self._secure is None and self._exchange.active and self._state == _WAIT:
             self._half_closed = True
             self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
             return True
@@ -137,6 +147,7 @@ class Downstream(asyncio.Protocol):
         if self._exchange.active:
             self._exchange.client_gone()
         self._plane.closed(self)
+        self._door.connections -= 1
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -210,6 +221,13 @@ class Downstream(asyncio.Protocol):
         """Start the exchange of a request whose body, if it has one, begins at ``data[end]``."""
         now = perf_counter()
         self.deadline = inf
+        if self._door.special and (answer := self._door.answer(request, self.peer, self._secure)) is not None:
+            self._fields = _NEVER
+            self._buffer += data[end:]
+            self._state = _BODY if request.length else _WAIT
+            self._plane.count_unmatched(answer[0])
+            self.reply(*answer)
+            return
         length = request.length
         if 0 <= length <= len(data) - end:  # whole already
             stop = end + length
@@ -354,7 +372,7 @@ class Downstream(asyncio.Protocol):
         self.deadline = inf
         early = bytes(self._buffer)
         self._buffer.clear()
-        return Handed(self.transport, early, self._reading, self._writable, self._half_closed)
+        return Handed(self.transport, early, self._reading, self._writable, self._half_closed, self._door)
 
     def _close_gently(self) -> None:
         """Close after the answer. When the client may still be sending, go on reading for a moment: a reset would eat the answer."""

@@ -19,16 +19,25 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 class Peer:
-    """Facts of one client connection: its address, whether it may speak for others, and the lines that never change on it."""
+    """Facts of one client connection: its address, whether it may speak for others, the lines that never change on it."""
 
-    __slots__ = ("_authority", "_for_line", "_networks", "_plain", "_via", "address", "trusted")
+    __slots__ = ("_authority", "_certificate", "_for_line", "_networks", "_plain", "_scheme", "_via", "address", "trusted")
 
-    def __init__(self, address: str, networks: Networks, pseudonym: bytes) -> None:
-        """``address`` is a bare IP, or empty on a unix socket, which only local peers can reach and is therefore trusted."""
+    def __init__(
+        self, address: str, networks: Networks, pseudonym: bytes, *, scheme: bytes = b"http", certificate: bytes = b""
+    ) -> None:
+        """``address`` is a bare IP, or empty on a unix socket, which only local peers reach and is therefore trusted.
+
+        ``certificate`` is what X-Forwarded-Client-Cert says of the client's verified certificate, empty without one.
+        """
         self.address = address.encode()
         self._networks = networks
-        self.trusted = not address or _inside(address, networks)
-        self._for_line = b"X-Forwarded-For: " + (self.address or b"unknown") + b"\r\nX-Forwarded-Proto: http"
+        self.trusted = not address or inside(address, networks)
+        self._scheme = scheme
+        self._certificate = b"X-Forwarded-Client-Cert: " + certificate if certificate else b""
+        self._for_line = b"X-Forwarded-For: " + (self.address or b"unknown") + b"\r\nX-Forwarded-Proto: " + scheme
+        if certificate:
+            self._for_line += b"\r\n" + self._certificate
         self._via = b"1.1 " + pseudonym
         self._authority = b""
         self._plain = b""  # our lines for a plain request to ``_authority``: a connection rarely changes its mind about the host
@@ -39,7 +48,7 @@ class Peer:
             return self.address
         hops = [hop.strip() for value in request.forwarded_for for hop in value.split(b",")]
         for hop in reversed(hops):
-            if not _inside(hop.decode("latin-1"), self._networks):
+            if not inside(hop.decode("latin-1"), self._networks):
                 return hop
         return hops[0]
 
@@ -82,14 +91,19 @@ class Peer:
         if hops:
             lines.append(b"X-Forwarded-For: " + b", ".join(hops))
         proto = request.forwarded_proto
-        lines.append(b"X-Forwarded-Proto: " + (proto.lower() if _PROTO.fullmatch(proto) else b"http"))
+        lines.append(b"X-Forwarded-Proto: " + (proto.lower() if _PROTO.fullmatch(proto) else self._scheme))
         host = request.forwarded_host or request.authority
         if host:
             lines.append(b"X-Forwarded-Host: " + host)
-        lines += request.forwarded
+        if self._certificate:
+            lines.append(self._certificate)
+            lines += (line for line in request.forwarded if not line.lower().startswith(b"x-forwarded-client-cert"))
+        else:
+            lines += request.forwarded
 
 
-def _inside(address: str, networks: Networks) -> bool:
+def inside(address: str, networks: Networks) -> bool:
+    """Whether an IP address is in one of the networks; what is no address is in none."""
     try:
         ip = ip_address(address)
     except ValueError:

@@ -11,15 +11,15 @@ import contextlib
 import socket
 from collections.abc import Callable
 from email.utils import formatdate
-from ipaddress import ip_network
 from random import SystemRandom
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from proxy import limits
 from proxy.clock import Clock, SystemClock
+from proxy.dataplane.door import Acceptor, Compiled, Doors
 from proxy.dataplane.downstream import Downstream
-from proxy.dataplane.forwarding import Networks, Peer, RequestIds
+from proxy.dataplane.forwarding import Peer, RequestIds
 from proxy.dataplane.legs import Leg
 from proxy.dataplane.listening import Listening
 from proxy.dataplane.longlived import LongLived
@@ -47,7 +47,7 @@ PoolKey = tuple[str, str, Endpoint]
 class _Prepared:
     """A plan compiled and not yet served."""
 
-    __slots__ = ("access_log", "cells", "networks", "plan", "pools", "table")
+    __slots__ = ("access_log", "cells", "doors", "plan", "pools", "table")
 
     def __init__(
         self,
@@ -55,14 +55,14 @@ class _Prepared:
         table: Table[Leg, Rules],
         cells: list[Cell],
         pools: dict[PoolKey, Pool],
-        networks: dict[str, Networks],
+        doors: Compiled,
         access_log: AccessLog | None,
     ) -> None:
         self.plan = plan
         self.table = table
         self.cells = cells
         self.pools = pools
-        self.networks = networks
+        self.doors = doors
         self.access_log = access_log
 
 
@@ -106,12 +106,14 @@ class DataPlane:
         self._prepared: dict[int, _Prepared] = {}
         self._pools: dict[PoolKey, Pool] = {}
         self._budgets: dict[str, Budget] = {}
-        self._networks: dict[str, Networks] = {}
+        self.doors = Doors()
         self._cells: list[Cell] = []
         self._unmatched: dict[int, int] = {}
         self.rulebook = Rulebook()
         self._sequence = 0
         self._listening = Listening(loop)
+        self._acceptors: list[Acceptor] = []
+        self._files: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._date_at = 0
         self._date = b""
@@ -124,10 +126,7 @@ class DataPlane:
         cells: list[Cell] = []
         legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}
         rules = self.rulebook.compile(plan)
-        try:
-            networks = {x.name: tuple(ip_network(cidr, strict=False) for cidr in x.trusted_proxies) for x in plan.listeners}
-        except ValueError as error:
-            raise PlanRefused(f"trusted_proxies: {error}") from None
+        doors = self.doors.compile(plan.listeners)
         table = Table(plan, legs, rules)
         access_log = self.access_log
         if self._plan is None or self._plan.access_log != plan.access_log:
@@ -135,7 +134,7 @@ class DataPlane:
                 access_log = _open_access_log(plan.access_log)
             except OSError as error:
                 raise PlanRefused(f"access_log: {plan.access_log and plan.access_log.path}: {error.strerror}") from None
-        self._prepared[plan.generation] = _Prepared(plan, table, cells, pools, networks, access_log)
+        self._prepared[plan.generation] = _Prepared(plan, table, cells, pools, doors, access_log)
 
     def _legs(self, plan: RoutePlan, service: ServicePlan, pools: dict[PoolKey, Pool], cells: list[Cell]) -> list[Leg]:
         total = sum(service.weights) or 1.0
@@ -178,7 +177,9 @@ class DataPlane:
         before = {(s, leg.cell.version): leg for s, split in self.table.splits.items() for leg in split.legs} if self._plan else {}
         self.table = new.table
         self._pools = new.pools
-        self._networks = new.networks
+        self.doors.take(new.doors)
+        if self._files is None and any(door.tls is not None for door in self.doors.values()):
+            self._look_at_files()
         self._cells += new.cells
         self.rulebook.commit(new.plan)
         for start in self.starts.values():
@@ -208,11 +209,21 @@ class DataPlane:
 
     async def listen(self, name: str, sock: socket.socket) -> None:
         """Accept clients of the listener ``name`` on a socket that is bound and listening."""
-        await self._listening.begin(sock, lambda: Downstream(self, self._networks.get(name, ())))
+        door = self.doors[name]
+        if door.proves:
+            self._acceptors.append(Acceptor(self, door, sock))
+        else:
+            await self._listening.begin(sock, lambda: Downstream(self, door))
+
+    def _look_at_files(self) -> None:
+        self._files = self.loop.call_later(limits.CERTIFICATE_POLL_S, self._look_at_files)
+        self.doors.refresh()
 
     async def drain(self, timeout_s: float) -> int:
         """Accept no more, let requests under way finish, close. Returns how many were cut off after ``timeout_s``."""
         self.draining = True
+        for acceptor in self._acceptors:
+            acceptor.close()
         await self._listening.end()
         # A client on an idle connection may be sending its next request this very moment: it still gets its answer, with `close`.
         for downstream in list(self.downstreams):
@@ -244,6 +255,8 @@ class DataPlane:
 
     def close(self) -> None:
         """End everything now."""
+        for acceptor in self._acceptors:
+            acceptor.close()
         self._listening.close()
         for downstream in list(self.downstreams):
             downstream.abort()
@@ -251,6 +264,8 @@ class DataPlane:
         for pool in self._pools.values():
             pool.retire()
         self.wheel.stop()
+        if self._files is not None:
+            self._files.cancel()
         if self.access_log is not None:
             self.access_log.close()
             self.access_log = None
@@ -336,6 +351,7 @@ class DataPlane:
                 for pool in self._pools.values()
             ],
             unmatched=unmatched,
+            listeners=[door.state() for door in self.doors.values()],
             own=self.rulebook.take_own(),
             rate_keys_evicted=self.rulebook.take_evicted(),
             downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from proxy.dataplane.door import Door
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.pool import Pool
     from proxy.telemetry.recorder import Cell
@@ -25,6 +26,7 @@ class Handed(NamedTuple):
     reading: bool
     writable: bool
     ended: bool = False
+    door: Door | None = None
 
 
 class _End(asyncio.Protocol):
@@ -74,10 +76,11 @@ class _End(asyncio.Protocol):
 class Tunnel:
     """Two connections joined. In flight on its version from its making until both have ended."""
 
-    __slots__ = ("_client", "_origin", "_plane", "cell", "deadline", "idle_s", "pool", "wake_at")
+    __slots__ = ("_client", "_door", "_origin", "_plane", "cell", "deadline", "idle_s", "pool", "wake_at")
 
     def __init__(self, plane: DataPlane, pool: Pool, cell: Cell, idle_s: float, client: Handed, origin: Handed) -> None:
         self._plane = plane
+        self._door = client.door  # which counts it until it ends
         self.pool = pool
         self.cell = cell
         self.idle_s = idle_s
@@ -127,6 +130,8 @@ class Tunnel:
         self.cell.in_flight -= 1
         self.pool.active -= 1
         self.pool.tunnels -= 1
+        if self._door is not None:
+            self._door.connections -= 1
         self._plane.long_lived.over(self)
 
     def end(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from proxy import limits
@@ -9,14 +11,38 @@ from proxy.model.route import Route
 from proxy.model.service import Service
 
 
+class Certificate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Paths of a PEM chain, leaf first, and of its key."""
+
+    cert: str
+    key: str
+
+
+class ListenerTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The first certificate is for clients that name no host, or one that none covers. ``client_mode`` empty: none is asked for."""
+
+    certificates: tuple[Certificate, ...]
+    minimum: Literal["TLSv1.2", "TLSv1.3"] = "TLSv1.2"
+    client_ca: str = ""
+    client_mode: Literal["", "required", "optional"] = ""
+
+
 class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where clients connect: ``host``/``port`` or ``unix``. ``trusted_proxies``: CIDR texts; peers there are believed about clients."""
+    """Where clients connect: ``host``/``port`` or ``unix``. ``trusted_proxies`` are CIDR texts: peers there are believed.
+
+    With ``proxy_protocol`` those peers, and no others, connect, and begin with a PROXY header. ``max_connections`` is a worker's; 0 is
+    any number.
+    """
 
     name: str
     host: str = ""
     port: int = 0
     unix: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    tls: ListenerTls | None = None
+    redirect_to_https: bool = False
+    proxy_protocol: bool = False
+    max_connections: int = 0
 
 
 class Admin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -54,6 +54,19 @@ class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
     healthy: bool = True
 
 
+class ListenerState(msgspec.Struct, forbid_unknown_fields=True):
+    """One listener in one worker: connections now; since the snapshot before, those over the limit (``refused``) and those that failed
+    their handshake or PROXY header (``unproven``). ``tls_error`` says why changed files were not taken; ``tls_expires_s`` is Unix time.
+    """
+
+    name: str
+    connections: int = 0
+    refused: int = 0
+    unproven: int = 0
+    tls_error: str = ""
+    tls_expires_s: float = 0.0
+
+
 class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     """One worker's counts. ``sequence`` grows by one each time, so a lost or doubled snapshot is seen. ``at_s`` is Unix time.
 
@@ -71,6 +84,7 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     cells: list[CellDelta] = []
     endpoints: list[EndpointState] = []
     unmatched: dict[int, int] = {}
+    listeners: list[ListenerState] = []
     own: dict[str, dict[int, int]] = {}
     rate_keys_evicted: int = 0
     downstream_connections: int = 0

@@ -68,6 +68,7 @@ REQUEST_KINDS: Final[dict[bytes, int]] = {
     b"x-forwarded-scheme": Kind.FORWARDED,
     b"x-forwarded-ssl": Kind.FORWARDED,
     b"x-forwarded-prefix": Kind.FORWARDED,
+    b"x-forwarded-client-cert": Kind.FORWARDED,  # whose certificate was verified: ours to say, or a trusted proxy's
     b"x-request-id": Kind.REQUEST_ID,
     b"via": Kind.VIA,
     b"keep-alive": Kind.DROP,

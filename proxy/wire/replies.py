@@ -21,6 +21,7 @@ _TITLES: Final[dict[int, str]] = {
     413: "The request body is too large",
     414: "The request target is too long",
     417: "The expectation cannot be met",
+    421: "This connection is not for that host",
     429: "Too many requests",
     431: "The request header is too large",
     500: "The proxy failed",

@@ -135,7 +135,7 @@ class Client:
     """One client connection of the conversation."""
 
     def __init__(self, talk: Conversation, peer: tuple[str, int] | str) -> None:
-        self.protocol = Downstream(talk.plane, talk.networks)
+        self.protocol = Downstream(talk.plane, talk.plane.doors["web"])
         self.transport = FakeTransport(asyncio.get_running_loop(), self.protocol, peer)
         self.protocol.connection_made(self.transport)
 
@@ -173,7 +173,6 @@ class Conversation:
         self.loop = ScriptedLoop(asyncio.get_running_loop())
         self.urgent = 0
         self.plane = DataPlane(0, loop=self.loop, on_urgent=self._count_urgent)  # type: ignore[arg-type]  # a loop but for connections
-        self.networks: tuple[Any, ...] = ()
         self._wall = 0.0
         self.serve(the_plan or plan())
         self.client = Client(self, peer)

@@ -91,3 +91,14 @@ def test_the_name_of_a_host_header_has_no_port(host: str, name: str) -> None:
 )
 def test_loopback_is_this_machine_only(host: str, expected: bool) -> None:
     assert expected == is_loopback(host)
+
+
+def test_a_token_is_compared_in_constant_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else its bytes could be guessed one after another."""
+    compared: list[tuple[bytes, bytes]] = []
+    monkeypatch.setattr("hmac.compare_digest", lambda one, other: bool(compared.append((one, other))) or one == other)
+    file = tmp_path / "token"
+    file.write_text("right\n")
+
+    assert [False, True] == [Token(file).matches("wrong"), Token(file).matches("right")]
+    assert [(b"wrong", b"right"), (b"right", b"right")] == compared

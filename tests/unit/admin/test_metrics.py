@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from proxy.admin.metrics import Figures
 from proxy.model.rollout import CAUSES
 from proxy.telemetry.histogram import EXPOSED_S
-from proxy.telemetry.snapshot import EndpointState
+from proxy.telemetry.snapshot import EndpointState, ListenerState
 from tests.kit.control_bench import Bench, bench, intent, service
 
 pytestmark = pytest.mark.asyncio
@@ -169,3 +169,20 @@ async def test_prometheus_finds_nothing_to_complain_of() -> None:
 def promtool(text: str) -> tuple[int, str]:
     said = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
     return said.returncode, said.stdout + said.stderr
+
+
+async def test_listeners_are_shown_and_broken_certificate_files_are_told_once() -> None:
+    async with bench() as b:
+        for _ in range(2):
+            state = ListenerState("web", connections=3, refused=1, unproven=2, tls_error="site.pem is broken", tls_expires_s=50.0)
+            await b.report(listeners=[state])
+
+        assert (3, 2, 4, 0, 50) == (
+            figure(b, "headgate_listener_connections", listener="web"),
+            figure(b, "headgate_listener_refused_total", listener="web"),
+            figure(b, "headgate_listener_handshakes_failed_total", listener="web"),
+            figure(b, "headgate_tls_files_loaded", listener="web"),
+            figure(b, "headgate_tls_certificate_expiry_timestamp_seconds", listener="web"),
+        )
+        told = [event.text for event in b.control.events.since() if event.kind == "certificates"]
+        assert ["listener web: site.pem is broken"] == told

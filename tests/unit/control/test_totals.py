@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from proxy.control.totals import Totals
-from proxy.telemetry.snapshot import CellDelta, EndpointState, Snapshot
+from proxy.control.totals import ListenerTotal, Totals
+from proxy.telemetry.snapshot import CellDelta, EndpointState, ListenerState, Snapshot
 
 V1 = ("shop", "v1")
 ENDPOINT = ("shop", "v1", "127.0.0.1:9001")
@@ -114,3 +114,21 @@ def test_requests_without_a_route_and_dropped_log_lines_add_up() -> None:
     made.add(0, sent(2, unmatched={404: 1, 400: 1}, access_log_dropped=2))
 
     assert ({404: 3, 400: 1}, 3) == (made.unmatched, made.access_log_dropped)
+
+
+def test_bytes_of_tunnels_add_up() -> None:
+    made = totals()
+    made.add(0, sent(1, cell(tunnel_bytes=(1, 20))))
+    made.add(1, sent(1, cell(tunnel_bytes=(2, 30))))
+
+    assert (3, 50) == made.cells[V1].tunnel_bytes
+
+
+def test_listeners_are_summed_over_workers_and_the_first_to_expire_stands_for_all() -> None:
+    made = totals()
+    made.add(0, sent(1, listeners=[ListenerState("web", connections=2, refused=1, unproven=4, tls_expires_s=50.0)]))
+    made.add(1, sent(1, listeners=[ListenerState("web", connections=3, refused=2, tls_error="broken", tls_expires_s=40.0)]))
+    assert ListenerTotal(5, 3, 4, "broken", 40.0) == made.listeners()["web"]
+    made.down(1)
+
+    assert ListenerTotal(2, 3, 4, "", 50.0) == made.listeners()["web"]

@@ -36,7 +36,7 @@ def test_plain_text_says_what_failed_and_why() -> None:
 
 
 def test_a_status_without_a_title_of_ours_has_the_registered_one() -> None:
-    assert b"421 Misdirected Request\n" == parts(reply(421))[1]
+    assert b"424 Failed Dependency\n" == parts(reply(424))[1]
 
 
 def test_problem_json_says_what_failed_and_why() -> None:
