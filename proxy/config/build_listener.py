@@ -6,6 +6,7 @@ from typing import Any
 
 from proxy.config import schema_listener as schema
 from proxy.config.scalars import Address
+from proxy.config.scalars_route import shown_size
 from proxy.model.intent import Certificate, Listener, ListenerTls
 
 
@@ -21,6 +22,7 @@ def listener(given: schema.Listener) -> Listener:
         redirect_to_https=given.redirect_to_https,
         proxy_protocol=given.proxy_protocol,
         max_connections=given.max_connections,
+        min_body_rate=given.min_body_rate,
     )
 
 
@@ -44,6 +46,7 @@ def shown_listener(listener: Listener) -> dict[str, Any]:
         "redirect_to_https": listener.redirect_to_https,
         "proxy_protocol": listener.proxy_protocol,
         "max_connections": listener.max_connections,
+        "min_body_rate": shown_size(listener.min_body_rate),
     }
 
 

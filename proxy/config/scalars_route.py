@@ -39,6 +39,14 @@ def size_bytes(text: str) -> int:
     return size
 
 
+def body_rate(text: str) -> int:
+    """A size that comes each second, at most 1MiB."""
+    rate = size_bytes(text)
+    if rate > 1 << 20:
+        raise ValueError(f"{text} a second would refuse clients that are merely far away; 1MiB is the most, and 0 asks for nothing")
+    return rate
+
+
 def shown_size(size: int) -> str:
     """The shortest text that ``size_bytes`` reads as ``size``."""
     for unit, unit_bytes in _UNIT_BYTES.items():

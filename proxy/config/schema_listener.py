@@ -9,6 +9,7 @@ from pydantic import Field
 from proxy import limits
 from proxy.config import fields as f
 from proxy.config.part import Items, Part
+from proxy.config.scalars_route import shown_size
 
 
 class Certificate(Part):
@@ -64,6 +65,11 @@ class Listener(Part):
     proxy_protocol: f.Truth = Field(
         default=False,
         description="Whether every connection begins with a PROXY header (version 1 or 2), from trusted_proxies and nobody else.",
+    )
+    min_body_rate: f.BodyRate = Field(
+        default=shown_size(limits.BODY_RATE_MIN),
+        validate_default=True,
+        description="How much of a request body must come each second, over ten seconds or so; slower is 408. 0 is any.",
     )
     max_connections: Annotated[int, f.whole(0, limits.CONNECTIONS_PER_LISTENER_MAX)] = Field(
         default=0, description="Client connections that one worker holds at most; more are refused. 0 is any number."

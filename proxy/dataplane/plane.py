@@ -25,6 +25,7 @@ from proxy.dataplane.legs import Leg
 from proxy.dataplane.longlived import LongLived
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
+from proxy.dataplane.room import Room
 from proxy.dataplane.rules import Rulebook, Rules
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
@@ -75,6 +76,7 @@ class DataPlane:
         self.request_ids = RequestIds(chance.getrandbits)
         self.health_room = asyncio.Semaphore(limits.HEALTH_CHECKS_MAX)
         self.replay_room = ReplayRoom()
+        self.room = Room()
         self.downstreams: set[Downstream] = set()
         self.long_lived = LongLived(self)
         self.draining = False
@@ -333,6 +335,7 @@ class DataPlane:
             listeners=[door.state() for door in self.doors.values()],
             own=self.rulebook.take_own(),
             rate_keys_evicted=self.rulebook.take_evicted(),
+            clients_refused=self.room.take_refused(),
             downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),
             replays_refused=self.replay_room.take_refused(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,

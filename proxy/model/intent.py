@@ -32,6 +32,7 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     With ``proxy_protocol`` those peers, and no others, connect, and begin with a PROXY header. ``max_connections`` is a worker's; 0 is
     any number.
+    ``min_body_rate`` is the fewest bytes a second that a request body may bring; 0 is any.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redirect_to_https: bool = False
     proxy_protocol: bool = False
     max_connections: int = 0
+    min_body_rate: int = limits.BODY_RATE_MIN
 
 
 class Admin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
