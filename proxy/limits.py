@@ -81,6 +81,11 @@ DESCRIPTORS_FOR_ORIGINS: Final = 0.25  # of the descriptor limit, kept from clie
 
 RATE_LIMIT_KEYS_MAX: Final = 16_384  # keys remembered per limited route and worker; 2 MiB
 RATE_LIMIT_KEY_BYTES_MAX: Final = 64  # a longer key is remembered by its hash
+TRACE_QUEUE_MAX: Final = 4096  # spans that wait for their thread, about 2 MiB; beyond it they are counted, not kept
+TRACE_BATCH_MAX: Final = 512  # spans of one export, as the OpenTelemetry SDK's own batches
+TRACE_BATCH_S: Final = 0.5  # how long a batch waits for one more
+TRACE_EXPORT_TIMEOUT_S: Final = 5.0  # all attempts at one batch
+TRACE_CLOSE_S: Final = 2.0  # for the last batch, when a worker ends or tracing is turned off
 ACCESS_LOG_QUEUE_MAX: Final = 10_000  # lines that wait for the disk, about 4 MiB; beyond it they are counted, not kept
 
 # ---- between the planes ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from proxy.config.build_listener import listener, shown_listener
 from proxy.config.build_route import match, route, shown_match, shown_route
 from proxy.config.environment import escaped
 from proxy.config.scalars import Address, header_name, shown_duration
-from proxy.model.intent import AccessLog, Admin, Intent
+from proxy.model.intent import AccessLog, Admin, Intent, Tracing
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, Step, WeightStep
 from proxy.model.service import Ejection, Endpoint, EndpointLimits, Health, Override, Retries, Service, Sticky, Timeouts, Version
 
@@ -29,6 +29,7 @@ def intent(file: schema.File, digest: str, cores: int) -> Intent:
         workers=cores if file.workers == "auto" else file.workers,
         state_path=file.state.path,
         access_log=None if log is None else AccessLog(path=log.path, sample=log.sample),
+        tracing=None if file.tracing is None else Tracing(otlp=file.tracing.otlp, sample=file.tracing.sample),
         drain_timeout_s=file.drain_timeout,
     )
 
@@ -114,6 +115,7 @@ def effective(intent: Intent) -> dict[str, Any]:
         "workers": intent.workers,
         "state": {"path": intent.state_path},
         **({} if log is None else {"access_log": {"path": log.path, "sample": log.sample}}),
+        **({} if (traces := intent.tracing) is None else {"tracing": {"otlp": traces.otlp, "sample": traces.sample}}),
         "drain_timeout": shown_duration(intent.drain_timeout_s),
         "services": {service.name: _shown_service(service) for service in intent.services},
         "routes": [shown_route(given) for given in intent.routes],

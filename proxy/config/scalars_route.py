@@ -88,7 +88,7 @@ def location(text: str) -> str:
     """An http or https URL, as a Location header has it."""
     scheme, mark, rest = text.partition("://")
     if not mark or scheme not in ("http", "https"):
-        raise ValueError(f"{text!r} is no http or https URL; write one like https://shop.example.com/new, or give path instead")
+        raise ValueError(f"{text!r} is no http or https URL; write one like https://shop.example.com/new")
     host = re.split("[/?#]", rest, maxsplit=1)[0]
     if rest.encode().translate(None, target.LEGAL + b"#"):
         raise ValueError(f"{text!r} has characters in it that no URL has; write them percent-encoded")

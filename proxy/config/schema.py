@@ -23,6 +23,7 @@ from proxy.config.schema_listener import Listener
 from proxy.config.schema_route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteHeaders, RouteTimeouts
 from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
+from proxy.model.intent import Tracing as TracingModel
 from proxy.model.rollout import CAUSES, Cause
 from proxy.model.rollout import Guard as GuardModel
 from proxy.model.service import Ejection as EjectionModel
@@ -75,6 +76,16 @@ class AccessLog(Part):
     sample: f.Fraction = Field(
         default=AccessLogModel().sample,
         description="The share of good requests that is written, 0 to 1 or a percentage; failures are always written.",
+    )
+
+
+class Tracing(Part):
+    """A span a request, for an OpenTelemetry collector. Needs the extra headgate[tracing]."""
+
+    otlp: f.Location = Field(description="The collector's OTLP/HTTP address, like http://127.0.0.1:4318/v1/traces.")
+    sample: f.Fraction = Field(
+        default=TracingModel.__struct_defaults__[0],
+        description="The share of requests that is recorded where the client did not decide it, 0 to 1 or a percentage.",
     )
 
 
@@ -305,12 +316,13 @@ class Service(Part):
 class File(Part):
     """The configuration of a headgate: where it listens, the services behind it, and which requests go where."""
 
-    NOT_SERVED = frozenset({"tracing", "experiments", "flags", "gitops", "fleet"})
+    NOT_SERVED = frozenset({"experiments", "flags", "gitops", "fleet"})
     listeners: Items[Listener] = Field(description="Where clients connect.", min_length=1)
     admin: Admin = Field(default_factory=Admin, description="Where operators connect.")
     workers: f.Workers = Field(default=1, description="How many processes carry the traffic; `auto` is one a core.")
     state: State = Field(default_factory=State, description="Where rollout positions and history are kept.")
     access_log: AccessLog | None = Field(default=None, description="A log line a request. Left out: none.")
+    tracing: Tracing | None = Field(default=None, description="Traces of requests. Left out: none; clients' trace context passes.")
     drain_timeout: f.DrainTime = Field(
         default=shown_duration(limits.DRAIN_TIMEOUT_S),
         validate_default=True,

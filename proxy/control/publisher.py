@@ -32,6 +32,7 @@ def build(intent: Intent, positions: Mapping[str, Position], generation: int) ->
         snapshot_interval_s=limits.SNAPSHOT_FAST_S if trying else limits.SNAPSHOT_SLOW_S,
         access_log=intent.access_log,
         workers=intent.workers,
+        tracing=intent.tracing,
     )
 
 

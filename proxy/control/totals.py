@@ -76,6 +76,7 @@ class Totals:
         self.rate_keys_evicted = 0
         self._listeners: dict[str, ListenerTotal] = {}
         self.clients_refused = 0
+        self.spans_dropped = 0
         self.access_log_dropped = 0
         self.replays_refused = 0
         self.reports_lost = 0
@@ -115,6 +116,7 @@ class Totals:
                 merge(self.own[service], codes)
         self.rate_keys_evicted += snapshot.rate_keys_evicted
         self.clients_refused += snapshot.clients_refused
+        self.spans_dropped += snapshot.spans_dropped
         self.access_log_dropped += snapshot.access_log_dropped
         self.replays_refused += snapshot.replays_refused
 

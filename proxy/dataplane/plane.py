@@ -27,6 +27,7 @@ from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.room import Room
 from proxy.dataplane.rules import Rulebook, Rules
+from proxy.dataplane.tracing import Tracer, check_tracing, tracer_for
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan, ServicePlan
@@ -81,6 +82,7 @@ class DataPlane:
         self.long_lived = LongLived(self)
         self.draining = False
         self.access_log: AccessLog | None = None
+        self.tracer: Tracer | None = None
         self.table: Table[Leg, Rules]
         self._plan: RoutePlan | None = None
         self._prepared: dict[int, _Prepared] = {}
@@ -105,6 +107,7 @@ class DataPlane:
         cells: list[Cell] = []
         legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}
         rules = self.rulebook.compile(plan)
+        check_tracing(plan.tracing)
         doors = self.doors.compile(plan.listeners)
         self._prepared[plan.generation] = _Prepared(plan, Table(plan, legs, rules), cells, pools, doors)
 
@@ -154,6 +157,7 @@ class DataPlane:
             self._look_at_files()
         self._cells += new.cells
         self.rulebook.commit(new.plan)
+        self.tracer = tracer_for(new.plan.tracing, self.tracer)
         if self._plan is None or self._plan.access_log != new.plan.access_log:
             if self.access_log is not None:
                 self.access_log.close()
@@ -240,6 +244,9 @@ class DataPlane:
         self.wheel.stop()
         if self._files is not None:
             self._files.cancel()
+        if self.tracer is not None:
+            self.tracer.close()
+            self.tracer = None
         if self.access_log is not None:
             self.access_log.close()
             self.access_log = None
@@ -336,6 +343,7 @@ class DataPlane:
             own=self.rulebook.take_own(),
             rate_keys_evicted=self.rulebook.take_evicted(),
             clients_refused=self.room.take_refused(),
+            spans_dropped=self.tracer.take_dropped() if self.tracer else 0,
             downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),
             replays_refused=self.replay_room.take_refused(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,

@@ -63,6 +63,13 @@ class AccessLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sample: float = 1.0
 
 
+class Tracing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Spans go to the OTLP/HTTP collector at the URL ``otlp``; ``sample`` in 0..1 of the requests whose clients did not decide it."""
+
+    otlp: str
+    sample: float = 0.01
+
+
 class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One whole configuration. ``digest`` is the SHA-256 (hex) of the text it was read from, after merging a directory."""
 
@@ -74,6 +81,7 @@ class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: int = 1
     state_path: str = "state/headgate.db"
     access_log: AccessLog | None = None
+    tracing: Tracing | None = None
     drain_timeout_s: float = limits.DRAIN_TIMEOUT_S
 
     def service(self, name: str) -> Service | None:

@@ -6,7 +6,7 @@ import msgspec
 
 from proxy import limits
 from proxy.limits import DRAIN_STREAMS_S
-from proxy.model.intent import AccessLog, Listener
+from proxy.model.intent import AccessLog, Listener, Tracing
 from proxy.model.route import Route
 from proxy.model.service import Ejection, EndpointLimits, Health, Override, Retries, Sticky, Timeouts, Version
 
@@ -52,3 +52,4 @@ class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_interval_s: float = limits.SNAPSHOT_SLOW_S
     access_log: AccessLog | None = None
     workers: int = 1
+    tracing: Tracing | None = None
