@@ -19,7 +19,7 @@ from proxy import limits
 from proxy.config import fields as f
 from proxy.config.part import Items, Part
 from proxy.config.scalars import shown_duration
-from proxy.config.schema_listener import Listener
+from proxy.config.schema_listener import Listener, OriginTls
 from proxy.config.schema_route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteHeaders, RouteTimeouts
 from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
@@ -94,7 +94,7 @@ class Version(Part):
 
     NOT_SERVED = frozenset({"schema"})
     endpoints: Items[f.EndpointAddress] = Field(
-        description="Where it answers: `http://host:port`, `host:port` or `unix:/path`; requests are balanced among them.",
+        description="Where it answers: `http://host:port`, `https://host:port` or `unix:/path`; requests are balanced among them.",
         min_length=1,
         max_length=limits.ENDPOINTS_PER_VERSION_MAX,
     )
@@ -306,6 +306,7 @@ class Service(Part):
     health: Health | None = Field(default=None, description="Checks of the endpoints' health. Left out: none.")
     ejection: Ejection | None = Field(default=None, description="Takes out endpoints where requests fail. Left out: none is.")
     limits: Limits | None = Field(default=None, description="Bounds of what an endpoint gets. Left out: none.")
+    tls: OriginTls | None = Field(default=None, description="TLS to https:// endpoints. Left out: the system's authorities.")
     fallback: f.Truth = Field(
         default=False,
         description="Whether stable answers a GET, HEAD or OPTIONS that fails on the candidate; it stays the candidate's failure.",

@@ -74,3 +74,15 @@ class Listener(Part):
     max_connections: Annotated[int, f.whole(0, limits.CONNECTIONS_PER_LISTENER_MAX)] = Field(
         default=0, description="Client connections that one worker holds at most; more are refused. 0 is any number."
     )
+
+
+class OriginTls(Part):
+    """How TLS is spoken to the service's https:// endpoints."""
+
+    ca: f.Line = Field(default="", description="A PEM file: the authorities to trust, in place of the system's.")
+    cert: f.Line = Field(default="", description="A PEM file: the certificate to show to origins that ask for one.")
+    key: f.Line = Field(default="", description="A PEM file: the private key of cert, without a password.")
+    server_name: f.Host = Field(
+        default="", description="The name to ask for and to expect in the origin's certificate. Left out: the endpoint's host."
+    )
+    verify: f.Truth = Field(default=True, description="Whether the origin's certificate has to be valid and for that name.")

@@ -63,6 +63,7 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         health=service.health,
         ejection=service.ejection,
         limits=service.limits,
+        tls=service.tls,
         drain_s=service.rollout.drain_s,
     )
 

@@ -23,6 +23,7 @@ from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Peer, RequestIds
 from proxy.dataplane.legs import Leg
 from proxy.dataplane.longlived import LongLived
+from proxy.dataplane.origin_tls import OriginContexts
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.room import Room
@@ -88,6 +89,7 @@ class DataPlane:
         self._prepared: dict[int, _Prepared] = {}
         self._pools: dict[PoolKey, Pool] = {}
         self._budgets: dict[str, Budget] = {}
+        self._origin_contexts = OriginContexts()
         self.doors = Doors()
         self._cells: list[Cell] = []
         self._unmatched: dict[int, int] = {}
@@ -137,9 +139,11 @@ class DataPlane:
             cells.append(cell)
             nowhere = Pool(self, service.name, version.name, Endpoint())
             legs.append(Leg(service, version, cell, own, budget, nowhere))
+        secured = self._origin_contexts.of(service)
         by_name = {leg.cell.version: leg for leg in legs}
         for leg in legs:
             leg.siblings = legs
+            leg.secured = secured
         if service.fallback and service.candidate in by_name and service.stable in by_name:
             by_name[service.candidate].fall_back_on(by_name[service.stable])
         return legs
