@@ -23,6 +23,9 @@ CHUNK_EXTENSION_BYTES_MAX: Final = 1 * KiB  # per chunk; extensions are dropped,
 TRAILER_BYTES_MAX: Final = 8 * KiB
 WRITE_BUFFER_HIGH_BYTES: Final = 256 * KiB  # a side that owes this much stops its peer from being read
 WRITE_BUFFER_LOW_BYTES: Final = 64 * KiB
+BODY_RATE_MIN: Final = 240  # bytes a second of a request body, as Kestrel asks; a modem of 1990 was faster, a trickler is not
+BODY_RATE_WINDOW_S: Final = 10.0  # averaged over it
+BODY_RATE_GRACE_S: Final = 10.0  # on top of the first window: connections start slowly, and so do clients that make what they send
 BODY_LIMIT_BYTES_MAX: Final = 1 << 50  # what a route's body_limit may say; more is a slip of the unit
 PIPELINE_BYTES_MAX: Final = 256 * KiB  # one read of uvloop; nothing more is read until the answer before it is out
 PENDING_BODY_BYTES_MAX: Final = 256 * KiB  # request body that arrived while the origin connection was being made
@@ -73,9 +76,16 @@ HANDSHAKE_TIMEOUT_S: Final = 10.0  # PROXY header and TLS handshake; as long as 
 TLS_SHUTDOWN_S: Final = 2.0  # for a client to answer close_notify; some never do
 CERTIFICATE_POLL_S: Final = 2.0  # between two looks at the files of certificates
 CERTIFICATES_PER_LISTENER_MAX: Final = 1_000  # each is loaded in about a millisecond, when a plan is compiled
+CLIENTS_PER_WORKER_MAX: Final = 100_000  # connections; about 5 KiB each when idle. The descriptor limit mostly comes first
+DESCRIPTORS_FOR_ORIGINS: Final = 0.25  # of the descriptor limit, kept from clients: a request needs a second one, and files need some
 
 RATE_LIMIT_KEYS_MAX: Final = 16_384  # keys remembered per limited route and worker; 2 MiB
 RATE_LIMIT_KEY_BYTES_MAX: Final = 64  # a longer key is remembered by its hash
+TRACE_QUEUE_MAX: Final = 4096  # spans that wait for their thread, about 2 MiB; beyond it they are counted, not kept
+TRACE_BATCH_MAX: Final = 512  # spans of one export, as the OpenTelemetry SDK's own batches
+TRACE_BATCH_S: Final = 0.5  # how long a batch waits for one more
+TRACE_EXPORT_TIMEOUT_S: Final = 5.0  # all attempts at one batch
+TRACE_CLOSE_S: Final = 2.0  # for the last batch, when a worker ends or tracing is turned off
 ACCESS_LOG_QUEUE_MAX: Final = 10_000  # lines that wait for the disk, about 4 MiB; beyond it they are counted, not kept
 
 # ---- between the planes ---------------------------------------------------------------------------------------------------------

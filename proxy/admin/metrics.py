@@ -200,6 +200,12 @@ class Figures(Collector):
             "Keys of rate limits that were forgotten before their buckets were full again.",
             value=totals.rate_keys_evicted,
         )
+        yield CounterMetricFamily(
+            "headgate_clients_refused", "Connections of clients that found a worker full.", value=totals.clients_refused
+        )
+        yield CounterMetricFamily(
+            "headgate_trace_spans_dropped", "Spans that could not be queued or delivered.", value=totals.spans_dropped
+        )
         build = GaugeMetricFamily("headgate_build_info", "What this program is.", labels=["version", "commit"])
         build.add_metric([__version__, COMMIT], 1)
         yield build

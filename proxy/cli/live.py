@@ -60,7 +60,7 @@ def configured_admin(config: str | None) -> tuple[Admin, str] | None:
     if shaped is None or not shaped.whole(("admin",)):
         remark(f"headgate: the admin of {path} cannot be read (see `headgate validate`); name it with --admin")
         return None
-    return Admin(*shaped.file.admin.address, token_file=shaped.file.admin.token_file), f"admin of {path}"
+    return Admin(*shaped.file.admin.address[:3], token_file=shaped.file.admin.token_file), f"admin of {path}"
 
 
 @click.command()

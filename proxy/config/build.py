@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from proxy.config import schema
-from proxy.config.build_listener import listener, shown_listener
+from proxy.config.build_listener import listener, origin_tls, shown_listener, shown_origin_tls
 from proxy.config.build_route import match, route, shown_match, shown_route
 from proxy.config.environment import escaped
 from proxy.config.scalars import Address, header_name, shown_duration
-from proxy.model.intent import AccessLog, Admin, Intent
+from proxy.model.intent import AccessLog, Admin, Intent, Tracing
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, Step, WeightStep
 from proxy.model.service import Ejection, Endpoint, EndpointLimits, Health, Override, Retries, Service, Sticky, Timeouts, Version
 
@@ -25,10 +25,11 @@ def intent(file: schema.File, digest: str, cores: int) -> Intent:
         listeners=tuple(listener(given) for given in file.listeners if given is not None),
         services=tuple(_service(name, service) for name, service in file.services.items()),
         routes=tuple(route(given) for given in file.routes if given is not None),
-        admin=Admin(*file.admin.address, token_file=file.admin.token_file),
+        admin=Admin(*file.admin.address[:3], token_file=file.admin.token_file),
         workers=cores if file.workers == "auto" else file.workers,
         state_path=file.state.path,
         access_log=None if log is None else AccessLog(path=log.path, sample=log.sample),
+        tracing=None if file.tracing is None else Tracing(otlp=file.tracing.otlp, sample=file.tracing.sample),
         drain_timeout_s=file.drain_timeout,
     )
 
@@ -50,6 +51,7 @@ def _service(name: str, given: schema.Service) -> Service:
         health=None if given.health is None else _health(given.health),
         ejection=None if given.ejection is None else _ejection(given.ejection),
         limits=None if given.limits is None else _limits(given.limits),
+        tls=None if given.tls is None else origin_tls(given.tls),
         rollout=_rollout(given.rollout),
     )
 
@@ -114,6 +116,7 @@ def effective(intent: Intent) -> dict[str, Any]:
         "workers": intent.workers,
         "state": {"path": intent.state_path},
         **({} if log is None else {"access_log": {"path": log.path, "sample": log.sample}}),
+        **({} if (traces := intent.tracing) is None else {"tracing": {"otlp": traces.otlp, "sample": traces.sample}}),
         "drain_timeout": shown_duration(intent.drain_timeout_s),
         "services": {service.name: _shown_service(service) for service in intent.services},
         "routes": [shown_route(given) for given in intent.routes],
@@ -139,6 +142,7 @@ def _shown_service(service: Service) -> dict[str, Any]:
         **({} if retries is None else {"retries": {"attempts": retries.attempts, "on": list(retries.on)}}),
         "fallback": service.fallback,
         **_shown_endpoint_rules(service),
+        **({} if service.tls is None else {"tls": shown_origin_tls(service.tls)}),
         "rollout": _shown_rollout(service.rollout),
     }
 
@@ -171,7 +175,9 @@ def _shown_endpoint_rules(service: Service) -> dict[str, Any]:
 
 
 def _shown_version(version: Version) -> dict[str, Any]:
-    endpoints = [endpoint.name if endpoint.unix else f"http://{endpoint.name}" for endpoint in version.endpoints]
+    endpoints = [
+        endpoint.name if endpoint.unix else f"http{'s' if endpoint.tls else ''}://{endpoint.name}" for endpoint in version.endpoints
+    ]
     return {"endpoints": endpoints, "labels": dict(version.labels), "slow_start": shown_duration(version.slow_start_s)}
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from proxy.config import schema_listener as schema
 from proxy.config.scalars import Address
+from proxy.config.scalars_route import shown_size
 from proxy.model.intent import Certificate, Listener, ListenerTls
+from proxy.model.service import OriginTls
 
 
 def listener(given: schema.Listener) -> Listener:
@@ -21,6 +23,7 @@ def listener(given: schema.Listener) -> Listener:
         redirect_to_https=given.redirect_to_https,
         proxy_protocol=given.proxy_protocol,
         max_connections=given.max_connections,
+        min_body_rate=given.min_body_rate,
     )
 
 
@@ -44,6 +47,7 @@ def shown_listener(listener: Listener) -> dict[str, Any]:
         "redirect_to_https": listener.redirect_to_https,
         "proxy_protocol": listener.proxy_protocol,
         "max_connections": listener.max_connections,
+        "min_body_rate": shown_size(listener.min_body_rate),
     }
 
 
@@ -53,3 +57,14 @@ def _shown_tls(tls: ListenerTls) -> dict[str, Any]:
         "minimum": tls.minimum,
         **({"client": {"ca": tls.client_ca, "mode": tls.client_mode}} if tls.client_mode else {}),
     }
+
+
+def origin_tls(given: schema.OriginTls) -> OriginTls:
+    """TLS to origins that has passed every check."""
+    return OriginTls(given.ca, given.cert, given.key, given.server_name, given.verify)
+
+
+def shown_origin_tls(tls: OriginTls) -> dict[str, Any]:
+    """The same in the form of the file."""
+    texts = {name: text for name in ("ca", "cert", "key", "server_name") if (text := getattr(tls, name))}
+    return {**texts, "verify": tls.verify}

@@ -31,6 +31,7 @@ def check_service(report: Report, name: str, service: schema.Service) -> None:
             if cause is not None:
                 on.take(cause, (*path, "retries", "on", index))
     _endpoint_rules(report, path, service)
+    _tls(report, path, service)
     if service.fallback and report.has((*path, "traffic")) and not report.has((*path, "target")):
         report.wrong_key((*path, "fallback"), "means nothing beside traffic: a fixed split has no candidate; remove it")
     _rollout(report, (*path, "rollout"), service.rollout)
@@ -43,6 +44,19 @@ def _endpoint_rules(report: Report, path: KeyPath, service: schema.Service) -> N
     if ejection is not None and report.whole((*path, "ejection")) and ejection.max_time < ejection.time:
         longest, first = scalars.shown_duration(ejection.max_time), scalars.shown_duration(ejection.time)
         report.wrong((*path, "ejection", "max_time"), f"{longest} is below time, which is {first}; allow as much at least")
+
+
+def _tls(report: Report, path: KeyPath, service: schema.Service) -> None:
+    tls = service.tls
+    if tls is None or not report.whole((*path, "tls")):
+        return
+    endpoints = [endpoint for version in service.versions.values() for endpoint in version.endpoints]
+    if endpoints and not any(endpoint is None or endpoint.tls for endpoint in endpoints):
+        report.wrong_key((*path, "tls"), "means nothing here: no endpoint of this service is https://; remove it")
+    if bool(tls.cert) != bool(tls.key):
+        report.wrong_key((*path, "tls", "cert" if tls.cert else "key"), "stands alone; cert and key are given together")
+    if not tls.verify and tls.ca:
+        report.wrong((*path, "tls", "verify"), "false leaves ca unused; remove one of the two")
 
 
 def _is_version(report: Report, path: KeyPath, at: KeyPath, version: str, *, is_key: bool = False) -> None:

@@ -195,6 +195,11 @@ Size = Annotated[
     scalar("a size like 64KiB", scalars_route.size_bytes),
     _json(["string", "integer"], pattern="^(0|[0-9]+(B|KiB|MiB|GiB))$", maximum=0, examples=["64KiB", "10MiB"]),
 ]
+BodyRate = Annotated[
+    int,
+    scalar("a size like 240B, for each second", scalars_route.body_rate),
+    _json(["string", "integer"], pattern="^(0|[0-9]+(B|KiB|MiB))$", maximum=0, examples=["240B", "1KiB"]),
+]
 StepWeight = Annotated[
     int,
     scalar("a percentage like 5 or 12.5", scalars.step_weight_bp),

@@ -29,11 +29,12 @@ _HOST_CHARS_MAX: Final = 253  # RFC 1035 section 2.3.4, without the root's dot
 
 
 class Address(NamedTuple):
-    """``host`` and ``port``, or ``unix`` (a socket path) with those two empty."""
+    """``host`` and ``port``, or ``unix`` (a socket path) with those two empty. ``tls``: an origin that speaks https."""
 
     host: str = ""
     port: int = 0
     unix: str = ""
+    tls: bool = False
 
     def __str__(self) -> str:
         if self.unix:
@@ -125,20 +126,20 @@ def listen_address(text: str) -> Address:
 
 
 def endpoint_address(text: str) -> Address:
-    """``http://host:port``, ``host:port`` or ``unix:/path`` of an origin; the port of ``http://host`` is 80."""
+    """``http://host:port``, ``https://host:port``, ``host:port`` or ``unix:/path`` of an origin; left out, the port is 80 or 443."""
     if text.startswith("unix:"):
         return _unix(text)
     scheme, found, rest = text.partition("://")
-    if found and scheme.lower() == "https":
-        raise ValueError("TLS to origins is not in this version; use http:// or let a local TLS client stand between")
-    if found and scheme.lower() != "http":
-        raise ValueError(f"{text!r} has the scheme {scheme!r}; write http://host:port, host:port or unix:/path")
+    tls = bool(found) and scheme.lower() == "https"
+    if found and not tls and scheme.lower() != "http":
+        raise ValueError(f"{text!r} has the scheme {scheme!r}; write http://host:port, https://host:port, host:port or unix:/path")
     authority = (rest if found else text).removesuffix("/")
     if "@" in authority:
         raise ValueError(f"{text!r} carries a user name; an endpoint is an address only: http://host:port")
     if any(mark in authority for mark in "/?#"):
         raise ValueError(f"{text!r} has a path; an endpoint is an address only, and paths belong to routes: http://host:port")
-    return _host_port(authority, port_min=1, default_port=80 if found else None)
+    address = _host_port(authority, port_min=1, default_port=(443 if tls else 80) if found else None)
+    return address._replace(tls=tls)
 
 
 def _unix(text: str) -> Address:

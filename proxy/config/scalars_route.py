@@ -39,6 +39,14 @@ def size_bytes(text: str) -> int:
     return size
 
 
+def body_rate(text: str) -> int:
+    """A size that comes each second, at most 1MiB."""
+    rate = size_bytes(text)
+    if rate > 1 << 20:
+        raise ValueError(f"{text} a second would refuse clients that are merely far away; 1MiB is the most, and 0 asks for nothing")
+    return rate
+
+
 def shown_size(size: int) -> str:
     """The shortest text that ``size_bytes`` reads as ``size``."""
     for unit, unit_bytes in _UNIT_BYTES.items():
@@ -80,7 +88,7 @@ def location(text: str) -> str:
     """An http or https URL, as a Location header has it."""
     scheme, mark, rest = text.partition("://")
     if not mark or scheme not in ("http", "https"):
-        raise ValueError(f"{text!r} is no http or https URL; write one like https://shop.example.com/new, or give path instead")
+        raise ValueError(f"{text!r} is no http or https URL; write one like https://shop.example.com/new")
     host = re.split("[/?#]", rest, maxsplit=1)[0]
     if rest.encode().translate(None, target.LEGAL + b"#"):
         raise ValueError(f"{text!r} has characters in it that no URL has; write them percent-encoded")

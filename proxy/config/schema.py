@@ -19,10 +19,11 @@ from proxy import limits
 from proxy.config import fields as f
 from proxy.config.part import Items, Part
 from proxy.config.scalars import shown_duration
-from proxy.config.schema_listener import Listener
+from proxy.config.schema_listener import Listener, OriginTls
 from proxy.config.schema_route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteHeaders, RouteTimeouts
 from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
+from proxy.model.intent import Tracing as TracingModel
 from proxy.model.rollout import CAUSES, Cause
 from proxy.model.rollout import Guard as GuardModel
 from proxy.model.service import Ejection as EjectionModel
@@ -78,12 +79,22 @@ class AccessLog(Part):
     )
 
 
+class Tracing(Part):
+    """A span a request, for an OpenTelemetry collector. Needs the extra headgate[tracing]."""
+
+    otlp: f.Location = Field(description="The collector's OTLP/HTTP address, like http://127.0.0.1:4318/v1/traces.")
+    sample: f.Fraction = Field(
+        default=TracingModel.__struct_defaults__[0],
+        description="The share of requests that is recorded where the client did not decide it, 0 to 1 or a percentage.",
+    )
+
+
 class Version(Part):
     """One release of a service."""
 
     NOT_SERVED = frozenset({"schema"})
     endpoints: Items[f.EndpointAddress] = Field(
-        description="Where it answers: `http://host:port`, `host:port` or `unix:/path`; requests are balanced among them.",
+        description="Where it answers: `http://host:port`, `https://host:port` or `unix:/path`; requests are balanced among them.",
         min_length=1,
         max_length=limits.ENDPOINTS_PER_VERSION_MAX,
     )
@@ -295,6 +306,7 @@ class Service(Part):
     health: Health | None = Field(default=None, description="Checks of the endpoints' health. Left out: none.")
     ejection: Ejection | None = Field(default=None, description="Takes out endpoints where requests fail. Left out: none is.")
     limits: Limits | None = Field(default=None, description="Bounds of what an endpoint gets. Left out: none.")
+    tls: OriginTls | None = Field(default=None, description="TLS to https:// endpoints. Left out: the system's authorities.")
     fallback: f.Truth = Field(
         default=False,
         description="Whether stable answers a GET, HEAD or OPTIONS that fails on the candidate; it stays the candidate's failure.",
@@ -305,12 +317,13 @@ class Service(Part):
 class File(Part):
     """The configuration of a headgate: where it listens, the services behind it, and which requests go where."""
 
-    NOT_SERVED = frozenset({"tracing", "experiments", "flags", "gitops", "fleet"})
+    NOT_SERVED = frozenset({"experiments", "flags", "gitops", "fleet"})
     listeners: Items[Listener] = Field(description="Where clients connect.", min_length=1)
     admin: Admin = Field(default_factory=Admin, description="Where operators connect.")
     workers: f.Workers = Field(default=1, description="How many processes carry the traffic; `auto` is one a core.")
     state: State = Field(default_factory=State, description="Where rollout positions and history are kept.")
     access_log: AccessLog | None = Field(default=None, description="A log line a request. Left out: none.")
+    tracing: Tracing | None = Field(default=None, description="Traces of requests. Left out: none; clients' trace context passes.")
     drain_timeout: f.DrainTime = Field(
         default=shown_duration(limits.DRAIN_TIMEOUT_S),
         validate_default=True,

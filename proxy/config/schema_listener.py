@@ -9,6 +9,7 @@ from pydantic import Field
 from proxy import limits
 from proxy.config import fields as f
 from proxy.config.part import Items, Part
+from proxy.config.scalars_route import shown_size
 
 
 class Certificate(Part):
@@ -65,6 +66,23 @@ class Listener(Part):
         default=False,
         description="Whether every connection begins with a PROXY header (version 1 or 2), from trusted_proxies and nobody else.",
     )
+    min_body_rate: f.BodyRate = Field(
+        default=shown_size(limits.BODY_RATE_MIN),
+        validate_default=True,
+        description="How much of a request body must come each second, over ten seconds or so; slower is 408. 0 is any.",
+    )
     max_connections: Annotated[int, f.whole(0, limits.CONNECTIONS_PER_LISTENER_MAX)] = Field(
         default=0, description="Client connections that one worker holds at most; more are refused. 0 is any number."
     )
+
+
+class OriginTls(Part):
+    """How TLS is spoken to the service's https:// endpoints."""
+
+    ca: f.Line = Field(default="", description="A PEM file: the authorities to trust, in place of the system's.")
+    cert: f.Line = Field(default="", description="A PEM file: the certificate to show to origins that ask for one.")
+    key: f.Line = Field(default="", description="A PEM file: the private key of cert, without a password.")
+    server_name: f.Host = Field(
+        default="", description="The name to ask for and to expect in the origin's certificate. Left out: the endpoint's host."
+    )
+    verify: f.Truth = Field(default=True, description="Whether the origin's certificate has to be valid and for that name.")

@@ -32,6 +32,7 @@ def build(intent: Intent, positions: Mapping[str, Position], generation: int) ->
         snapshot_interval_s=limits.SNAPSHOT_FAST_S if trying else limits.SNAPSHOT_SLOW_S,
         access_log=intent.access_log,
         workers=intent.workers,
+        tracing=intent.tracing,
     )
 
 
@@ -62,6 +63,7 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         health=service.health,
         ejection=service.ejection,
         limits=service.limits,
+        tls=service.tls,
         drain_s=service.rollout.drain_s,
     )
 

@@ -75,6 +75,8 @@ class Totals:
         """Answers of the proxy itself by service and code, where a version was not yet chosen."""
         self.rate_keys_evicted = 0
         self._listeners: dict[str, ListenerTotal] = {}
+        self.clients_refused = 0
+        self.spans_dropped = 0
         self.access_log_dropped = 0
         self.replays_refused = 0
         self.reports_lost = 0
@@ -113,6 +115,8 @@ class Totals:
             if service in self.own:  # a service that has left the configuration may still be asked for
                 merge(self.own[service], codes)
         self.rate_keys_evicted += snapshot.rate_keys_evicted
+        self.clients_refused += snapshot.clients_refused
+        self.spans_dropped += snapshot.spans_dropped
         self.access_log_dropped += snapshot.access_log_dropped
         self.replays_refused += snapshot.replays_refused
 

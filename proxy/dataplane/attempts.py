@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.pool import Attempt, Pool
     from proxy.dataplane.rules import Rules
+    from proxy.dataplane.tracing import Span
     from proxy.dataplane.upstream import Upstream
 
 
@@ -48,6 +49,7 @@ class Attempts:
         "_request_id",
         "_retries",
         "_rules",
+        "_span",
         "_started",
         "_status",
         "_streams",
@@ -92,6 +94,7 @@ class Attempts:
     def _renew(self) -> None:
         """What most requests never change."""
         self._pending: list[bytes] = []  # of the body, until there is a connection
+        self._span: Span | None = None  # its place in a trace, while tracing is on
         self._replay: Replay | None = None  # of the body, while all of it can be sent again
         self._tried: list[Pool] = []
         self._reconnected = False  # a dead idle connection was replaced, which is done once
@@ -313,7 +316,19 @@ class Attempts:
         """The head that the origin gets, under the rules of the route."""
         request = self._request
         head = self._down.peer.head(request, self._request_id, pool.host_line)
-        self._head = head if self._rules is None else self._rules.request_head(request.start, head)
+        if self._rules is not None:
+            head = self._rules.request_head(request.start, head)
+        self._head = head if self._span is None else self._with_trace(self._span, head)
+
+    def _with_trace(self, span: Span, head: bytes) -> bytes:
+        return head[:-2] + span.line + b"\r\n" if span.line else head
+
+    def _traced(self, span: Span, outcome: tuple[str, str, int, str | None], duration_s: float, answered_by: str) -> None:
+        """A request in a trace is over; one that goes on elsewhere keeps its place there."""
+        if answered_by:
+            self._span = span
+        elif self._plane.tracer is not None:
+            self._plane.tracer.ended(span, self._request, outcome, duration_s)
 
     def _fail(self, status: int, error: UpstreamError) -> None:
         now = perf_counter()
@@ -371,6 +386,9 @@ class Attempts:
                 leg.budget.give()
             if self._replay is not None:
                 self._replay.free()
+            span = self._span
             self._renew()
+            if span is not None:
+                self._traced(span, (cell.service, cell.version, code, cause), now - self._started, answered_by)
         if leg.backlog is not None:
             leg.backlog.wake()

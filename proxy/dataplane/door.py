@@ -43,6 +43,7 @@ class Door:
         """Take what a new plan says; connections keep their door."""
         self.networks = networks
         self.tls = tls
+        self.min_body_rate = listener.min_body_rate
         self.proxy_protocol = listener.proxy_protocol
         self.redirects = listener.redirect_to_https
         self.connections_max = listener.max_connections or limits.CONNECTIONS_PER_LISTENER_MAX

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from proxy import limits
 from proxy.dataplane.exchange import Exchange
 from proxy.dataplane.longlived import Endless
+from proxy.dataplane.pace import Pace
 from proxy.dataplane.tunnel import Handed
 from proxy.errors import DownstreamError
 from proxy.wire import replies
 from proxy.wire import request as requests
 from proxy.wire.chunked import BadChunk, ChunkedDecoder, frame
-from proxy.wire.headers import find
 
 if TYPE_CHECKING:
     from proxy.dataplane.door import Door
@@ -43,6 +43,7 @@ class Downstream(asyncio.Protocol):
         "_half_closed",
         "_left",
         "_lingered",
+        "_pace",
         "_plane",
         "_reading",
         "_request",
@@ -70,6 +71,7 @@ class Downstream(asyncio.Protocol):
         self._writable = True
         self._half_closed = False
         self._lingered = 0
+        self._pace = Pace(door.min_body_rate)
         self._source = source
         self._secure: Any = None  # the TLS object
         self.deadline = inf
@@ -100,10 +102,11 @@ class Downstream(asyncio.Protocol):
         door, plane = self._door, self._plane
         self.peer, self._secure = door.meet(transport, self._source, plane.pseudonym)
         refused = door.full and not door.proves  # where connections prove themselves they have been counted
+        no_place = not plane.room.has_place(len(plane.downstreams), transport)
         door.connections += 1
         plane.downstreams.add(self)
-        if refused:
-            door.refused += 1
+        if refused or no_place:
+            door.refused += refused
             self.transport.abort()
             return
         self._set_deadline(perf_counter() + limits.HEAD_TIMEOUT_S)
@@ -163,9 +166,12 @@ class Downstream(asyncio.Protocol):
 
     def timed_out(self, now: float) -> None:
         if self._exchange.active:
+            if self._state == _BODY and self._pace.goes_on(now, judged=not self._exchange.answered):
+                self._set_deadline(self._pace.due(now, self._exchange.idle_s))
+                return
             if self._state == _BODY and not self._exchange.answered:
                 self._exchange.refused(408)
-                self.reply(408, "the body stalled")
+                self.reply(408, "the body came too slowly or not at all")
             elif not (self._half_closed and self._exchange.answered):
                 self.transport.abort()  # gone: connection_lost counts it
         elif self._state == _HEAD and self._buffer:
@@ -222,34 +228,34 @@ class Downstream(asyncio.Protocol):
         now = perf_counter()
         self.deadline = inf
         if self._door.special and (answer := self._door.answer(request, self.peer, self._secure)) is not None:
-            self._fields = _NEVER
+            self._fields, self._state = _NEVER, _BODY if request.length else _WAIT
             self._buffer += data[end:]
-            self._state = _BODY if request.length else _WAIT
             self._plane.count_unmatched(answer[0])
             self.reply(*answer)
             return
         length = request.length
         if 0 <= length <= len(data) - end:  # whole already
-            stop = end + length
             self._state = _WAIT
-            if stop != len(data):
+            if (stop := end + length) != len(data):
                 self._buffer += data[stop:]
                 self.pause_reading()
             self._exchange.begin(request, now, data[end:stop] if length else b"")
-            return
+            return None
         self._state = _BODY
         self._left = length
         self._decoder = ChunkedDecoder() if length < 0 else None
         self._exchange.begin(request, now)
         if self._state == _BODY:
-            self._set_deadline(now + self._exchange.idle_s)
+            self._pace.begin(now, may_wait=request.expect_continue)
+            self._set_deadline(self._pace.due(now, self._exchange.idle_s))
             if end != len(data):
                 self._read_body(data[end:])
 
     def _read_body(self, data: bytes) -> None:
         exchange = self._exchange
         now = perf_counter()
-        self.deadline = now + exchange.idle_s
+        self._pace.came(len(data), now)
+        self.deadline = self._pace.due(now, exchange.idle_s)
         decoder = self._decoder
         if decoder is None:
             size = len(data)
@@ -296,7 +302,9 @@ class Downstream(asyncio.Protocol):
             self._reading = True
             self.transport.resume_reading()
             if self._state == _BODY:
-                self._set_deadline(perf_counter() + self._exchange.idle_s)
+                now = perf_counter()
+                self._pace.again(now)
+                self._set_deadline(self._pace.due(now, self._exchange.idle_s))
 
     # -- answering ----------------------------------------------------------------------------------------------------------------
 
@@ -331,14 +339,7 @@ class Downstream(asyncio.Protocol):
         """Answer for the proxy itself, with one more field line or none, then close unless the request was whole and well formed."""
         if self._state == _BODY or self._plane.draining:
             self.keep_alive = False
-        request = self._request
-        json_wanted = request is not None and replies.wants_json(find(request.lines, b"accept"))
-        head_request = request is not None and request.method == b"HEAD"
-        self.transport.write(
-            replies.own_reply(
-                status, reason, json_wanted=json_wanted, head_request=head_request, close=not self.keep_alive, extra=extra
-            )
-        )
+        self.transport.write(replies.reply_to(self._request, status, reason, close=not self.keep_alive, extra=extra))
         self.answered(perf_counter())
 
     def _refuse(self, error: DownstreamError) -> None:

@@ -69,6 +69,10 @@ class Exchange(Attempts):
         self._request_id = request_id = plane.request_ids.keep_or_make(request.request_id)
         head = down.peer.head(request, request_id, (pool or leg.nowhere).host_line)
         self._head = head if rules is None else rules.request_head(request.start, head)
+        if plane.tracer is not None and (span := plane.tracer.span(request)) is not None:
+            self._irregular = True
+            self._span = span
+            self._head = self._with_trace(span, self._head)
         if request.length:
             self._keep_body(request, body)
         if pool is None:

@@ -12,6 +12,7 @@ from time import perf_counter
 from proxy import limits
 from proxy.dataplane.backlog import Backlog
 from proxy.dataplane.ejection import Ejector
+from proxy.dataplane.origin_tls import Secured
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget
 from proxy.dataplane.wheel import Wheel
@@ -48,6 +49,7 @@ class Leg:
         "response_s",
         "retries",
         "second",
+        "secured",
         "siblings",
         "tunnel_idle_s",
         "version_line",
@@ -65,6 +67,7 @@ class Leg:
         self.backlog: Backlog | None = None
         self.ejector: Ejector | None = None
         self.nowhere = nowhere
+        self.secured: Secured | None = None  # TLS, for those of its endpoints that speak it
         self.only = pools[0] if len(pools) == 1 and service.health is None and service.limits is None else None
         self._health = service.health
         self._ejection = service.ejection
@@ -87,6 +90,7 @@ class Leg:
             self.ejector.judged = self.pools
         for pool in self.pools:
             pool.backlog = self.backlog
+            pool.secure(self.secured)
             pool.watch(self._health)
             if before is not None and pool not in before.pools:
                 pool.warm_from = perf_counter()

@@ -33,6 +33,17 @@ class LongLived:
         self._plane = plane
         self.tunnels: set[Tunnel] = set()
         self._closing: dict[Pool, list[asyncio.TimerHandle]] = {}
+        self._plan: RoutePlan | None = None
+
+    def agreed(self, tunnel: Tunnel) -> None:
+        """There is a new tunnel. When it was asked for under an older plan, its version may have lost its traffic meanwhile."""
+        self.tunnels.add(tunnel)
+        plan, pool = self._plan, tunnel.pool
+        if plan is None or tunnel.cell.generation == plan.generation:
+            return
+        if pool.retired or (pool.service, pool.version) not in _carrying(plan):
+            over_s = max((service.drain_s for service in plan.services if service.name == pool.service), default=0.0)
+            self._closing.setdefault(pool, []).append(self._plane.loop.call_later(over_s, tunnel.end))
 
     def over(self, tunnel: Tunnel) -> None:
         """A tunnel has ended."""
@@ -46,6 +57,7 @@ class LongLived:
 
     def settle(self, old: RoutePlan | None, new: RoutePlan, retired: Iterable[Pool]) -> None:
         """A new plan is served: begin to close what it does not want, and leave alone what it wants again."""
+        self._plan = new
         now = self._plane.loop.time()
         self._closing = {pool: handles for pool, handles in self._closing.items() if handles[-1].when() > now}
         wanted = _carrying(new)

@@ -23,9 +23,12 @@ from proxy.dataplane.forwarding import Peer, RequestIds
 from proxy.dataplane.legs import Leg
 from proxy.dataplane.listening import Listening
 from proxy.dataplane.longlived import LongLived
+from proxy.dataplane.origin_tls import OriginContexts
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
+from proxy.dataplane.room import Room
 from proxy.dataplane.rules import Rulebook, Rules
+from proxy.dataplane.tracing import Tracer, check_tracing, tracer_for
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
 from proxy.model.intent import AccessLog as AccessLogPlan
@@ -97,15 +100,18 @@ class DataPlane:
         self.request_ids = RequestIds(chance.getrandbits)
         self.health_room = asyncio.Semaphore(limits.HEALTH_CHECKS_MAX)
         self.replay_room = ReplayRoom()
+        self.room = Room()
         self.downstreams: set[Downstream] = set()
         self.long_lived = LongLived(self)
         self.draining = False
         self.access_log: AccessLog | None = None
+        self.tracer: Tracer | None = None
         self.table: Table[Leg, Rules]
         self._plan: RoutePlan | None = None
         self._prepared: dict[int, _Prepared] = {}
         self._pools: dict[PoolKey, Pool] = {}
         self._budgets: dict[str, Budget] = {}
+        self._origin_contexts = OriginContexts()
         self.doors = Doors()
         self._cells: list[Cell] = []
         self._unmatched: dict[int, int] = {}
@@ -126,6 +132,7 @@ class DataPlane:
         cells: list[Cell] = []
         legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}
         rules = self.rulebook.compile(plan)
+        check_tracing(plan.tracing)
         doors = self.doors.compile(plan.listeners)
         table = Table(plan, legs, rules)
         access_log = self.access_log
@@ -162,9 +169,11 @@ class DataPlane:
             cells.append(cell)
             nowhere = Pool(self, service.name, version.name, Endpoint())
             legs.append(Leg(service, version, cell, own, budget, nowhere))
+        secured = self._origin_contexts.of(service)
         by_name = {leg.cell.version: leg for leg in legs}
         for leg in legs:
             leg.siblings = legs
+            leg.secured = secured
         if service.fallback and service.candidate in by_name and service.stable in by_name:
             by_name[service.candidate].fall_back_on(by_name[service.stable])
         return legs
@@ -182,6 +191,7 @@ class DataPlane:
             self._look_at_files()
         self._cells += new.cells
         self.rulebook.commit(new.plan)
+        self.tracer = tracer_for(new.plan.tracing, self.tracer)
         for start in self.starts.values():
             start.routed = None  # else lines that do not come again would keep their old table
         if self.access_log is not new.access_log:
@@ -266,6 +276,9 @@ class DataPlane:
         self.wheel.stop()
         if self._files is not None:
             self._files.cancel()
+        if self.tracer is not None:
+            self.tracer.close()
+            self.tracer = None
         if self.access_log is not None:
             self.access_log.close()
             self.access_log = None
@@ -354,6 +367,8 @@ class DataPlane:
             listeners=[door.state() for door in self.doors.values()],
             own=self.rulebook.take_own(),
             rate_keys_evicted=self.rulebook.take_evicted(),
+            clients_refused=self.room.take_refused(),
+            spans_dropped=self.tracer.take_dropped() if self.tracer else 0,
             downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),
             replays_refused=self.replay_room.take_refused(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,

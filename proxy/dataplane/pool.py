@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import Callable
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from proxy import limits
 from proxy.dataplane.backlog import Backlog
 from proxy.dataplane.ejection import Record
 from proxy.dataplane.health import Checker
 from proxy.dataplane.names import Name, is_name, system
+from proxy.dataplane.origin_tls import Secured
 from proxy.dataplane.upstream import Upstream
 from proxy.model.service import Endpoint, EndpointLimits, Health
 
@@ -54,6 +55,8 @@ class Pool:
         "_plane",
         "_resolving",
         "_retired",
+        "_secured",
+        "_tls",
         "active",
         "backlog",
         "endpoint",
@@ -86,6 +89,8 @@ class Pool:
         self._checking: asyncio.Task[None] | None = None
         self._name = Name(endpoint.host, system(plane.loop), self._moved) if is_name(endpoint.host) else None
         self._resolving: asyncio.Task[None] | None = None
+        self._secured: Secured | None = None
+        self._tls: dict[str, Any] = {}  # of create_connection
         self._opened = 0  # connections there are or are being made
         self._idle: list[Upstream] = []
         self._retired = False
@@ -213,7 +218,7 @@ class Pool:
         if self.endpoint.unix:
             await loop.create_unix_connection(factory, self.endpoint.unix)
         else:
-            await loop.create_connection(factory, self.endpoint.host, self.endpoint.port)
+            await loop.create_connection(factory, self.endpoint.host, self.endpoint.port, **self._tls)
         return ""
 
     async def _named_connection(self, name: Name, factory: Callable[[], asyncio.Protocol]) -> str:
@@ -222,7 +227,7 @@ class Pool:
         last: OSError | None = None
         for address in await name.in_turn():
             try:
-                await self._plane.loop.create_connection(factory, address, self.endpoint.port)
+                await self._plane.loop.create_connection(factory, address, self.endpoint.port, **self._tls)
             except OSError as error:
                 name.failed(address)
                 last = error
@@ -241,6 +246,17 @@ class Pool:
         for upstream in gone:
             self._idle.remove(upstream)
             upstream.close()
+
+    def secure(self, secured: Secured | None) -> None:
+        """Speak TLS so from the next connection on, if the endpoint speaks it. Idle connections made otherwise are not used again."""
+        if not self.endpoint.tls or secured is self._secured:
+            return
+        assert secured is not None, "an endpoint with TLS was compiled without a context"
+        self._secured = secured
+        self._tls = {"ssl": secured.context, "server_hostname": secured.server_name or self.endpoint.host}
+        for upstream in self._idle:
+            upstream.close()
+        self._idle.clear()
 
     def retire(self) -> None:
         """No plan names this endpoint any more: idle connections end now, busy ones after their exchange."""

@@ -90,7 +90,7 @@ class Tunnel:
         cell.in_flight += 1
         pool.active += 1
         pool.tunnels += 1
-        plane.long_lived.tunnels.add(self)
+        plane.long_lived.agreed(self)
         for end, handed in ((self._client, client), (self._origin, origin)):
             end.transport.set_protocol(end)
             end.other.read(handed.writable)

@@ -32,6 +32,7 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     With ``proxy_protocol`` those peers, and no others, connect, and begin with a PROXY header. ``max_connections`` is a worker's; 0 is
     any number.
+    ``min_body_rate`` is the fewest bytes a second that a request body may bring; 0 is any.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     redirect_to_https: bool = False
     proxy_protocol: bool = False
     max_connections: int = 0
+    min_body_rate: int = limits.BODY_RATE_MIN
 
 
 class Admin(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +63,13 @@ class AccessLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sample: float = 1.0
 
 
+class Tracing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Spans go to the OTLP/HTTP collector at the URL ``otlp``; ``sample`` in 0..1 of the requests whose clients did not decide it."""
+
+    otlp: str
+    sample: float = 0.01
+
+
 class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One whole configuration. ``digest`` is the SHA-256 (hex) of the text it was read from, after merging a directory."""
 
@@ -72,6 +81,7 @@ class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: int = 1
     state_path: str = "state/headgate.db"
     access_log: AccessLog | None = None
+    tracing: Tracing | None = None
     drain_timeout_s: float = limits.DRAIN_TIMEOUT_S
 
     def service(self, name: str) -> Service | None:

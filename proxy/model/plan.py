@@ -6,9 +6,9 @@ import msgspec
 
 from proxy import limits
 from proxy.limits import DRAIN_STREAMS_S
-from proxy.model.intent import AccessLog, Listener
+from proxy.model.intent import AccessLog, Listener, Tracing
 from proxy.model.route import Route
-from proxy.model.service import Ejection, EndpointLimits, Health, Override, Retries, Sticky, Timeouts, Version
+from proxy.model.service import Ejection, EndpointLimits, Health, OriginTls, Override, Retries, Sticky, Timeouts, Version
 
 
 class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -35,6 +35,7 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     health: Health | None = None
     ejection: Ejection | None = None
     limits: EndpointLimits | None = None
+    tls: OriginTls | None = None
     drain_s: float = DRAIN_STREAMS_S
 
 
@@ -52,3 +53,4 @@ class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     snapshot_interval_s: float = limits.SNAPSHOT_SLOW_S
     access_log: AccessLog | None = None
     workers: int = 1
+    tracing: Tracing | None = None

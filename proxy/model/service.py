@@ -12,11 +12,12 @@ from proxy.model.route import Match
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One address of an origin: ``host``/``port``, or ``unix`` (a socket path) with both of those empty."""
+    """One address of an origin: ``host``/``port``, or ``unix`` (a socket path) with both of those empty. ``tls``: it speaks https."""
 
     host: str = ""
     port: int = 0
     unix: str = ""
+    tls: bool = False
 
     @property
     def name(self) -> str:
@@ -62,6 +63,19 @@ class Timeouts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     response_s: float = limits.RESPONSE_TIMEOUT_S
     idle_s: float = limits.IDLE_TIMEOUT_S
     tunnel_s: float = limits.TUNNEL_IDLE_TIMEOUT_S
+
+
+class OriginTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """TLS to endpoints that speak it. Paths of PEM files: ``ca`` in place of the system's authorities, ``cert`` and ``key`` to show.
+
+    ``server_name`` is asked for and expected in place of the endpoint's host.
+    """
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    server_name: str = ""
+    verify: bool = True
 
 
 class Health(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -122,6 +136,7 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     health: Health | None = None
     ejection: Ejection | None = None
     limits: EndpointLimits | None = None
+    tls: OriginTls | None = None
     rollout: RolloutPlan = RolloutPlan()
 
     def version(self, name: str) -> Version | None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
@@ -224,6 +226,14 @@ def ignore_signals() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def raise_descriptor_limit() -> None:
+    """As many descriptors as the system allows: the soft limit is for programs that use ``select``, and this one does not."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):  # a system that says one thing and means another: the soft limit stays
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def place_of(arguments: Sequence[str]) -> tuple[Place, socket.socket]:
     """The command line of a worker, read by nobody but ``supervisor.fleet``."""
     parser = argparse.ArgumentParser(prog="headgate-worker")
@@ -269,6 +279,7 @@ async def live(place: Place, channel: socket.socket) -> int:
 def main(arguments: Sequence[str]) -> int:
     """Entry of ``python -m proxy.supervisor.worker``."""
     ignore_signals()
+    raise_descriptor_limit()
     place, channel = place_of(arguments)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(live(place, channel))

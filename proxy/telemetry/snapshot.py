@@ -72,6 +72,7 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
 
     ``unmatched`` counts answers of the proxy itself by code where no service was involved, ``own`` by service and code where a route
     led to one and none of its versions saw the request. ``rate_keys_evicted`` are keys of rate limits forgotten before their time.
+    ``clients_refused`` are connections that found the worker full, ``spans_dropped`` spans that were not exported.
 
 
     ``replays_refused`` are bodies that were not kept for a second sending, because too many others were.
@@ -87,6 +88,8 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     listeners: list[ListenerState] = []
     own: dict[str, dict[int, int]] = {}
     rate_keys_evicted: int = 0
+    clients_refused: int = 0
+    spans_dropped: int = 0
     downstream_connections: int = 0
     access_log_dropped: int = 0
     replays_refused: int = 0

@@ -9,6 +9,9 @@ import json
 from http import HTTPStatus
 from typing import Final
 
+from proxy.wire.headers import find
+from proxy.wire.request import Request
+
 _TITLES: Final[dict[int, str]] = {
     301: "This has moved for good",
     302: "This is elsewhere for now",
@@ -74,3 +77,10 @@ def own_reply(
     if close:
         lines.append(b"Connection: close")
     return b"\r\n".join([*lines, b"", b"" if head_request else body])
+
+
+def reply_to(request: Request | None, status: int, reason: str, *, close: bool, extra: bytes = b"") -> bytes:
+    """``own_reply`` in the form that a request asks for; None when there was none that could be read."""
+    json_wanted = request is not None and wants_json(find(request.lines, b"accept"))
+    head_request = request is not None and request.method == b"HEAD"
+    return own_reply(status, reason, json_wanted=json_wanted, head_request=head_request, close=close, extra=extra)

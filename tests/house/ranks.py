@@ -43,6 +43,7 @@ HOMES: dict[str, set[str] | None] = {
     "click": {"cli"},
     "rich": {"cli"},
     "mmh3": {"routing"},
+    "opentelemetry": {"dataplane"},  # by the thread that exports, when tracing is on
     "structlog": {"telemetry", "control", "supervisor", "cli"},
     "msgspec": None,  # anywhere: it is how our nouns are written
 }

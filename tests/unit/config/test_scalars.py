@@ -101,6 +101,8 @@ def test_what_is_no_address_to_listen_on_is_refused(text: str) -> None:
         ("HTTP://a.internal/", Address("a.internal", 80)),
         ("a.internal:9001", Address("a.internal", 9001)),
         ("http://[::1]", Address("::1", 80)),
+        ("https://a.internal", Address("a.internal", 443, tls=True)),
+        ("HTTPS://[::1]:8443/", Address("::1", 8443, tls=True)),
         ("my_service:80", Address("my_service", 80)),
     ],
 )
@@ -111,7 +113,6 @@ def test_an_endpoint_is_read(text: str, address: Address) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("https://a", "TLS to origins is not in this version"),
         ("ftp://a", "scheme"),
         ("http://u:p@a:1", "user name"),
         ("http://a:1/x", "path"),

@@ -148,6 +148,19 @@ async def test_tunnels_of_an_endpoint_that_has_left_are_closed() -> None:
     await talk.end()
 
 
+async def test_a_tunnel_agreed_to_after_its_version_lost_its_traffic_is_closed_too() -> None:
+    talk, timers = await started()
+    await talk.client.says(ASK)
+    talk.serve(split(2, 100, 0))
+    await talk.origin_says(AGREED)
+    await timers.pass_to(9)
+    assert not talk.client.transport.closing
+    await timers.pass_to(1)
+
+    assert talk.client.transport.closing
+    await talk.end()
+
+
 async def test_a_stopping_worker_closes_its_tunnels_before_its_time_is_up() -> None:
     talk, timers = await started()
     clients = [await opened(talk, talk.another_client(), AGREED) for _ in range(2)]

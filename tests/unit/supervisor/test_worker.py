@@ -20,7 +20,7 @@ from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan
 from proxy.supervisor import channel as ch
 from proxy.supervisor.lock import Claim
-from proxy.supervisor.worker import Place, Worker, place_of
+from proxy.supervisor.worker import Place, Worker, place_of, raise_descriptor_limit
 from proxy.tasks import TaskGroup
 from proxy.telemetry.snapshot import Snapshot
 
@@ -361,3 +361,21 @@ def imported_beside(*modules: str) -> str:
     heavy = ("yaml", "pydantic", "aiohttp", "sqlite3", "click", "rich", "prometheus_client")
     code = f"import sys, {', '.join(modules)}; print(*sorted(set(sys.modules) & set({heavy!r})))"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+async def test_a_worker_takes_as_many_descriptors_as_the_system_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_to: list[tuple[int, int]] = []
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (1024, 20_000))
+    monkeypatch.setattr("resource.setrlimit", lambda kind, both: set_to.append(both))
+    raise_descriptor_limit()
+
+    assert [(20_000, 20_000)] == set_to
+
+
+async def test_a_descriptor_limit_that_cannot_be_raised_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(kind: int, both: tuple[int, int]) -> None:
+        raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr("resource.getrlimit", lambda kind: (1024, -1))
+    monkeypatch.setattr("resource.setrlimit", refuse)
+    raise_descriptor_limit()

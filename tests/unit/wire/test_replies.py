@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from proxy.wire.replies import own_reply, status_line, wants_json
+from proxy.wire.replies import own_reply, reply_to, status_line, wants_json
+from proxy.wire.request import Starts, new_table, parse
 
 STATUSES = [400, 404, 405, 408, 413, 414, 417, 421, 431, 500, 501, 502, 503, 504, 505, 508]
 
@@ -97,3 +98,15 @@ def test_an_answer_is_not_cached() -> None:
 )
 def test_json_is_for_a_client_that_asks_for_it_by_name(accept: bytes | None, wanted: bool) -> None:
     assert wanted is wants_json(accept)
+
+
+def test_a_reply_has_the_form_that_its_request_asks_for() -> None:
+    head = b"HEAD / HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n"
+    answer = reply_to(parse(head, Starts(), new_table()), 404, "", close=False)
+
+    assert answer.endswith(b"\r\n\r\n")
+    assert b"application/problem+json" in answer
+
+
+def test_a_reply_to_what_could_not_be_read_is_plain_text() -> None:
+    assert b"text/plain" in reply_to(None, 400, "no", close=True)
