@@ -240,7 +240,7 @@ class Downstream(asyncio.Protocol):
                 self._buffer += data[stop:]
                 self.pause_reading()
             self._exchange.begin(request, now, data[end:stop] if length else b"")
-            return None
+            return
         self._state = _BODY
         self._left = length
         self._decoder = ChunkedDecoder() if length < 0 else None
