@@ -10,6 +10,7 @@ import pytest
 from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan
 from proxy.model.route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteTimeouts
+from proxy.model.service import Endpoint, Version
 from tests.kit.conversation import Conversation, plan
 from tests.kit.strict_reader import Message, read_requests
 
@@ -369,3 +370,32 @@ async def test_a_redirect_that_needs_a_host_and_has_none_is_400() -> None:
 async def test_a_route_with_rules_to_a_service_that_is_not_there_refuses_the_plan() -> None:
     with pytest.raises(PlanRefused, match="'ghost', which does not exist"):
         Conversation(msgspec.structs.replace(plan(), routes=(Route(Match(), "ghost", body_limit=1),)))
+
+
+async def test_what_falls_back_on_stable_stays_under_its_rules() -> None:
+    versions = (Version("v1", (Endpoint("127.0.0.1", 9001),)), Version("v2", (Endpoint("127.0.0.1", 9002),)))
+    given = plan(versions=versions, weights=(0.0, 100.0), rollout=1, stable="v1", candidate="v2", fallback=True)
+    rules = HeaderRules(set=(("x-to", "you"),))
+    route = Route(Match(), "shop", request_headers=HeaderRules(set=(("x-from", "edge"),)), response_headers=rules)
+    talk = Conversation(msgspec.structs.replace(given, routes=(route,)))
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await talk.origin_says(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", 0)
+    (message,) = read_requests(talk.origin_heard(1))
+    await talk.origin_says(OK, 1)
+
+    assert ["edge"] == message.values("x-from")
+    assert b"\r\nx-to: you\r\n" in talk.client.heard()
+    await talk.end()
+
+
+async def test_the_request_after_one_with_rules_has_none_of_them() -> None:
+    ruled = Route(Match(path="/r"), "shop", response_headers=HeaderRules(set=(("a", "b"),)), body_limit=1)
+    talk = Conversation(msgspec.structs.replace(plan(), routes=(ruled, Route(Match(), "shop"))))
+    heard = []
+    for path in (b"/r", b"/"):
+        await talk.client.says(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        await talk.origin_says(OK)
+        heard.append(b"\r\na: b\r\n" in talk.client.heard())
+
+    assert [True, False] == heard
+    await talk.end()
