@@ -54,7 +54,6 @@ class Attempts:
         "_status",
         "_streams",
         "_ticket",
-        "_times",
         "_tried",
         "_upstream",
         "_user",
@@ -80,10 +79,7 @@ class Attempts:
         self._drawn: bool
         self._user: int
         self._started: float
-        self._rules: Rules | None  # its route's, beyond naming a service
-        self._times: Leg | Rules  # whose time-outs hold
         self._status: int
-        self.body_room: int | None = None  # bytes that a chunked body may still have, where the route bounds it
         self._leg: Leg | None = None  # set from the choice of a version to the outcome: the exchange is active
         self._upstream: Upstream | None = None
         self._attempt: Attempt | None = None
@@ -94,7 +90,9 @@ class Attempts:
     def _renew(self) -> None:
         """What most requests never change."""
         self._pending: list[bytes] = []  # of the body, until there is a connection
+        self._rules: Rules | None = None  # its route's, where that does more than name a service
         self._span: Span | None = None  # its place in a trace, while tracing is on
+        self.body_room: int | None = None  # bytes that a chunked body may still have, where the route bounds it
         self._replay: Replay | None = None  # of the body, while all of it can be sent again
         self._tried: list[Pool] = []
         self._reconnected = False  # a dead idle connection was replaced, which is done once
@@ -122,7 +120,7 @@ class Attempts:
                 upstream.close()
                 upstream = pool.take()
         if upstream is None:
-            self._attempt = pool.connect(self, self._times.connect_s)
+            self._attempt = pool.connect(self, (self._rules or leg).connect_s)
         else:
             self._send_head(upstream, leg, now)
 
@@ -203,7 +201,7 @@ class Attempts:
             self._reconnected = True
             self._count_retry(leg)
             self._rewind()
-            self._attempt = self._pool.connect(self, self._times.connect_s)
+            self._attempt = self._pool.connect(self, (self._rules or leg).connect_s)
             return
         self._failed(504 if error.cause == "timeout" else 502, error, seen=upstream.seen)
 
@@ -313,22 +311,16 @@ class Attempts:
             self._write_head(pool)
 
     def _write_head(self, pool: Pool) -> None:
-        """The head that the origin gets, under the rules of the route."""
-        request = self._request
-        head = self._down.peer.head(request, self._request_id, pool.host_line)
+        """The head that the origin gets."""
+        self._head = self._special(self._down.peer.head(self._request, self._request_id, pool.host_line))
+
+    def _special(self, head: bytes) -> bytes:
+        """The head under the rules of the route, and with a place in a trace."""
         if self._rules is not None:
-            head = self._rules.request_head(request.start, head)
-        self._head = head if self._span is None else self._with_trace(self._span, head)
-
-    def _with_trace(self, span: Span, head: bytes) -> bytes:
-        return head[:-2] + span.line + b"\r\n" if span.line else head
-
-    def _traced(self, span: Span, outcome: tuple[str, str, int, str | None], duration_s: float, answered_by: str) -> None:
-        """A request in a trace is over; one that goes on elsewhere keeps its place there."""
-        if answered_by:
-            self._span = span
-        elif self._plane.tracer is not None:
-            self._plane.tracer.ended(span, self._request, outcome, duration_s)
+            head = self._rules.request_head(self._request.start, head)
+        if self._span is not None and self._span.line:
+            head = head[:-2] + self._span.line + b"\r\n"
+        return head
 
     def _fail(self, status: int, error: UpstreamError) -> None:
         now = perf_counter()
@@ -386,9 +378,11 @@ class Attempts:
                 leg.budget.give()
             if self._replay is not None:
                 self._replay.free()
-            span = self._span
+            rules, span, room = self._rules, self._span, self.body_room
             self._renew()
-            if span is not None:
-                self._traced(span, (cell.service, cell.version, code, cause), now - self._started, answered_by)
+            if answered_by:  # it goes on elsewhere, as the same request
+                self._rules, self._span, self.body_room = rules, span, room
+            elif span is not None and plane.tracer is not None:
+                plane.tracer.ended(span, self._request, (cell.service, cell.version, code, cause), now - self._started)
         if leg.backlog is not None:
             leg.backlog.wake()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.legs import Leg
     from proxy.dataplane.pool import Pool
     from proxy.dataplane.rules import Rules
+    from proxy.dataplane.tracing import Tracer
     from proxy.dataplane.upstream import Upstream
 
 _JOIN_BODY_BYTES = 4096  # a body piece up to this is written with its head; copying more costs more than a second buffer
@@ -58,21 +59,14 @@ class Exchange(Attempts):
         self._request = request
         self._started = now
         self._answered = False
-        self._rules = rules
-        self._times = times = leg if rules is None else rules
-        self.idle_s = times.idle_s
+        self.idle_s = leg.idle_s
         self.head_request = request.start.method == b"HEAD"
         self.request_sent = len(body) == request.length
-        if request.length < 0:
-            self.body_room = None if rules is None else rules.body_limit
         pool = leg.only or leg.pick()
         self._request_id = request_id = plane.request_ids.keep_or_make(request.request_id)
-        head = down.peer.head(request, request_id, (pool or leg.nowhere).host_line)
-        self._head = head if rules is None else rules.request_head(request.start, head)
-        if plane.tracer is not None and (span := plane.tracer.span(request)) is not None:
-            self._irregular = True
-            self._span = span
-            self._head = self._with_trace(span, self._head)
+        self._head = down.peer.head(request, request_id, (pool or leg.nowhere).host_line)
+        if rules is not None or plane.tracer is not None:
+            self._begin_special(request, rules, plane.tracer)
         if request.length:
             self._keep_body(request, body)
         if pool is None:
@@ -94,6 +88,17 @@ class Exchange(Attempts):
                 self._irregular = True
                 self._pending = [body]
 
+    def _begin_special(self, request: Request, rules: Rules | None, tracer: Tracer | None) -> None:
+        """Its route does more than name a service, or tracing is on."""
+        self._irregular = True
+        if rules is not None:
+            self._rules = rules
+            self.idle_s = rules.idle_s
+            self.body_room = rules.body_limit
+        if tracer is not None:
+            self._span = tracer.span(request)
+        self._head = self._special(self._head)
+
     def _answered_by(self, rules: Rules, request: Request, now: float) -> bool:
         """Whether the route itself answers, and then it has."""
         own = rules.own_answer(request, self._down.peer, now)
@@ -109,14 +114,14 @@ class Exchange(Attempts):
     def _send_head(self, upstream: Upstream, leg: Leg, now: float) -> None:
         self._upstream = upstream
         if self.request_sent and not self._pending:
-            upstream.start(self, self._head, now + self._times.response_s)
+            upstream.start(self, self._head, now + (self._rules or leg).response_s)
             return
         upstream.start(self, self._head, inf)
         if self._pending:
             upstream.transport.writelines(self._pending)
             self._pending = []
         if self.request_sent:
-            upstream.set_deadline(now + self._times.response_s)
+            upstream.set_deadline(now + (self._rules or leg).response_s)
         else:
             self._down.resume_reading()
 
@@ -142,7 +147,7 @@ class Exchange(Attempts):
         """The request is whole; the answer is due."""
         self.request_sent = True
         if self._upstream is not None and self._leg is not None:
-            self._upstream.set_deadline(now + self._times.response_s)
+            self._upstream.set_deadline(now + (self._rules or self._leg).response_s)
 
     def upload_paused(self) -> None:
         """The origin takes no more: read no more from the client; the origin must go on within the idle time."""
@@ -155,7 +160,7 @@ class Exchange(Attempts):
         if self._upstream is None or self._leg is None:
             return
         if self.request_sent:
-            self._upstream.set_deadline(perf_counter() + self._times.response_s)
+            self._upstream.set_deadline(perf_counter() + (self._rules or self._leg).response_s)
         else:
             self._upstream.deadline = inf
             self._down.resume_reading()

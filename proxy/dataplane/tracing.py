@@ -19,7 +19,7 @@ from random import getrandbits, random
 from typing import Any, NamedTuple
 
 from proxy import limits
-from proxy.clock import SystemClock
+from proxy.clock import Clock, SystemClock
 from proxy.errors import PlanRefused
 from proxy.model.intent import Tracing
 from proxy.wire.headers import find
@@ -28,8 +28,6 @@ from proxy.wire.request import Request
 _PARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 _KNOWN_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"))
 _LIBRARIES = ("opentelemetry.sdk.trace", "opentelemetry.exporter.otlp.proto.http.trace_exporter")
-
-_CLOCK = SystemClock()
 
 
 class Span:
@@ -69,10 +67,18 @@ Export = Callable[[list[Ended]], bool]
 class Tracer:
     """One worker's. ``span`` and ``ended`` never block."""
 
-    def __init__(self, plan: Tracing, *, export: Callable[[str], Export] | None = None, chance: Callable[[], float] = random) -> None:
+    def __init__(
+        self,
+        plan: Tracing,
+        *,
+        export: Callable[[str], Export] | None = None,
+        chance: Callable[[], float] = random,
+        clock: Clock | None = None,
+    ) -> None:
         """``export`` makes what delivers to a URL; it is called in the thread."""
         self.plan = plan
         self._chance = chance
+        self._clock = clock or SystemClock()
         self._dropped = 0  # by the loop
         self._undelivered = 0  # by the thread, and only that writes it
         self._told = 0  # of both
@@ -99,7 +105,7 @@ class Tracer:
         if self._queue.qsize() >= limits.TRACE_QUEUE_MAX:
             self._dropped += 1
             return
-        now = int(_CLOCK.wall() * 1e9)  # to a quarter of a microsecond, which is finer than a span is measured
+        now = int(self._clock.wall() * 1e9)
         service, version, code, cause = outcome
         place = span.trace_id, span.span_id, span.parent_id
         asked = request.start.method, request.host, request.path

@@ -9,7 +9,8 @@ import pytest
 
 from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan
-from proxy.model.route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteTimeouts
+from proxy.model.route import HeaderRules, Match, Rewrite, Route, RouteTimeouts
+from proxy.model.service import Endpoint, Version
 from tests.kit.conversation import Conversation, plan
 from tests.kit.strict_reader import Message, read_requests
 
@@ -226,146 +227,35 @@ async def test_a_rewrite_of_what_a_regex_matched_is_refused() -> None:
         Conversation(routed(Match(path_regex="/a.*"), rewrite=Rewrite(prefix="/")))
 
 
-GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-
-
-async def test_a_body_over_the_limit_is_413_before_any_of_it_is_read_and_no_version_hears_of_it() -> None:
-    talk = Conversation(routed(body_limit=10))
-    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 11\r\nExpect: 100-continue\r\n\r\n")
-    heard = talk.client.heard()
-    snapshot = talk.plane.snapshot()
-
-    assert heard.startswith(b"HTTP/1.1 413 ")
-    assert b"Connection: close" in heard
-    assert b"" == talk.origin_heard()
-    assert ([], {"shop": {413: 1}}) == (snapshot.cells, snapshot.own)
-    await talk.end()
-
-
-async def test_a_client_still_sending_can_read_its_413() -> None:
-    """Rule 36: the rest is swallowed for a moment, for a reset would take the answer away."""
-    talk = Conversation(routed(body_limit=10))
-    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"x" * 500)
-
-    assert talk.client.transport.eof_written
-    assert not talk.client.transport.closing
-    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-    assert 1 == talk.client.heard().count(b"HTTP/1.1")
-    await talk.end()
-
-
-async def test_a_body_as_large_as_the_limit_passes() -> None:
-    message = await forwarded(routed(body_limit=3), b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc")
-
-    assert b"abc" == message.body
-
-
-async def test_a_limit_of_nothing_refuses_every_body() -> None:
-    talk = Conversation(routed(body_limit=0))
-    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx")
-
-    assert talk.client.heard().startswith(b"HTTP/1.1 413 ")
-    await talk.end()
-
-
-async def test_a_chunked_body_is_413_once_it_is_over_the_limit_and_nobodys_failure() -> None:
-    talk = Conversation(routed(body_limit=4))
-    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
-    assert b"" == talk.client.heard()
-    await talk.client.says(b"2\r\nde\r\n0\r\n\r\n")
-    counts = talk.counts()["v1"]
-
-    assert talk.client.heard().startswith(b"HTTP/1.1 413 ")
-    assert ({413: 1}, {}, 0) == (counts.requests, counts.failures, counts.draws)
-    assert b"\r\nde\r\n" not in talk.origin_heard()
-    assert talk.origin().closing
-    await talk.end()
-
-
-async def test_a_chunked_body_as_large_as_the_limit_passes_and_the_next_has_a_limit_of_its_own() -> None:
-    talk = Conversation(routed(body_limit=3))
-    talk.plane.readable = lambda transport: False  # type: ignore[method-assign]  # there are no sockets to look at
-    for _ in range(2):
-        await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
-        await talk.origin_says(OK)
-
-    assert 2 == talk.client.heard().count(b"HTTP/1.1 200 ")
-    await talk.end()
-
-
-async def test_over_the_rate_is_429_with_the_time_to_wait_and_not_charged() -> None:
-    talk = Conversation(routed(rate_limit=RateLimit(1, 60.0, 1)))
-    await talk.client.says(GET)
-    await talk.origin_says(OK)
-    talk.client.heard()
-    await talk.client.says(GET)
-    heard = talk.client.heard()
-    snapshot = talk.plane.snapshot()
-
-    assert heard.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
-    assert b"\r\nRetry-After: 60\r\n" in heard
-    assert not talk.client.closed
-    assert ({200: 1}, {"shop": {429: 1}}) == (snapshot.cells[0].requests, snapshot.own)
-    await talk.end()
-
-
-async def test_a_new_plan_does_not_forgive_what_a_limit_has_counted() -> None:
-    limited = routed(rate_limit=RateLimit(1, 60.0, 1))
-    talk = Conversation(limited)
-    await talk.client.says(GET)
-    await talk.origin_says(OK)
-    talk.serve(msgspec.structs.replace(limited, generation=2))
-    talk.client.heard()
-    await talk.client.says(GET)
-
-    assert talk.client.heard().startswith(b"HTTP/1.1 429")
-    await talk.end()
-
-
-async def test_a_limit_that_is_gone_is_forgotten() -> None:
-    talk = Conversation(routed(rate_limit=RateLimit(1, 60.0, 1)))
-    talk.serve(msgspec.structs.replace(plan(), generation=2))
-
-    assert {} == talk.plane.rulebook._limiters
-    await talk.end()
-
-
-async def test_forgotten_keys_of_a_rate_limit_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("proxy.limits.RATE_LIMIT_KEYS_MAX", 1)
-    talk = Conversation(routed(rate_limit=RateLimit(1, 60.0, 1)))
-    await talk.client.says(GET)
-    await talk.another_client().says(GET)
-
-    assert (1, 0) == (talk.plane.snapshot().rate_keys_evicted, talk.plane.snapshot().rate_keys_evicted)
-    await talk.end()
-
-
-@pytest.mark.parametrize("status", [301, 302, 307, 308])
-async def test_a_redirect_is_answered_without_a_service_and_the_connection_goes_on(status: Any) -> None:
-    sends_away = Route(Match(path="/old"), redirect=Redirect(scheme="https", status=status))
-    talk = Conversation(msgspec.structs.replace(plan(), routes=(sends_away, Route(Match(), "shop"))))
-    await talk.client.says(b"GET /old?q HTTP/1.1\r\nHost: a\r\n\r\n")
-    heard = talk.client.heard()
-    unmatched = talk.plane.snapshot().unmatched
-    await talk.client.says(GET)
-    await talk.origin_says(OK)
-
-    assert heard.startswith(b"HTTP/1.1 %d " % status)
-    assert b"\r\nLocation: https://a/old?q\r\n" in heard
-    assert b"no-store" not in heard
-    assert {status: 1} == unmatched
-    assert OK == talk.client.heard()
-    await talk.end()
-
-
-async def test_a_redirect_that_needs_a_host_and_has_none_is_400() -> None:
-    talk = Conversation(msgspec.structs.replace(plan(), routes=(Route(Match(), redirect=Redirect(scheme="https")),)))
-    await talk.client.says(b"GET / HTTP/1.0\r\n\r\n")
-
-    assert talk.client.heard().startswith(b"HTTP/1.1 400 ")
-    await talk.end()
-
-
 async def test_a_route_with_rules_to_a_service_that_is_not_there_refuses_the_plan() -> None:
     with pytest.raises(PlanRefused, match="'ghost', which does not exist"):
         Conversation(msgspec.structs.replace(plan(), routes=(Route(Match(), "ghost", body_limit=1),)))
+
+
+async def test_what_falls_back_on_stable_stays_under_its_rules() -> None:
+    versions = (Version("v1", (Endpoint("127.0.0.1", 9001),)), Version("v2", (Endpoint("127.0.0.1", 9002),)))
+    given = plan(versions=versions, weights=(0.0, 100.0), rollout=1, stable="v1", candidate="v2", fallback=True)
+    rules = HeaderRules(set=(("x-to", "you"),))
+    route = Route(Match(), "shop", request_headers=HeaderRules(set=(("x-from", "edge"),)), response_headers=rules)
+    talk = Conversation(msgspec.structs.replace(given, routes=(route,)))
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await talk.origin_says(b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", 0)
+    (message,) = read_requests(talk.origin_heard(1))
+    await talk.origin_says(OK, 1)
+
+    assert ["edge"] == message.values("x-from")
+    assert b"\r\nx-to: you\r\n" in talk.client.heard()
+    await talk.end()
+
+
+async def test_the_request_after_one_with_rules_has_none_of_them() -> None:
+    ruled = Route(Match(path="/r"), "shop", response_headers=HeaderRules(set=(("a", "b"),)), body_limit=1)
+    talk = Conversation(msgspec.structs.replace(plan(), routes=(ruled, Route(Match(), "shop"))))
+    heard = []
+    for path in (b"/r", b"/"):
+        await talk.client.says(b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n")
+        await talk.origin_says(OK)
+        heard.append(b"\r\na: b\r\n" in talk.client.heard())
+
+    assert [True, False] == heard
+    await talk.end()
