@@ -1,6 +1,11 @@
 """Answering requests, in a worker process. Knows a compiled table; nothing of YAML, git, rollouts or SQL, and never waits for them.
 
-The stations of a request, in order: ``server`` (accept), ``downstream`` (the client's connection), ``exchange`` (one request: which
-version, which connection, what came of it), ``pool`` (connections by endpoint), ``upstream`` (the origin's connection). Beside them
-``legs`` (a version as the table sees it), ``wheel`` (time-outs), ``forwarding`` (header rules). ``plane`` is the whole.
+The stations of a request, in order: ``listening`` and ``door`` (how a client comes in; ``tls``, ``room``), ``downstream`` (its
+connection; ``pace``), ``exchange`` (one request, relayed) on ``attempts`` (which endpoint, what follows a failure, its one end;
+``retrying``), ``pool`` (connections by endpoint; ``backlog``, ``names``, ``origin_tls``), ``upstream`` (the origin's connection), or
+``tunnel`` once both sides agreed.
+
+Beside them: ``legs`` (a version as the table sees it; ``health``, ``ejection``), ``rules`` (what a route does beyond naming a service;
+``rate``, ``redirecting``), ``forwarding`` (header rules of every request), ``longlived`` (what a rollback has to close), ``tracing``,
+``wheel`` (time-outs). ``plane`` is the whole.
 """
