@@ -254,6 +254,14 @@ class LineTable(dict[bytes, "Field | None"]):
         return known
 
 
+def without(text: bytes, lines: list[bytes], names: frozenset[bytes]) -> bytes:
+    """``text`` without those of ``lines`` whose (lower-case) name is among ``names``: what a Connection list nominated (rule 26)."""
+    for line in lines:
+        if line.partition(b":")[0].lower() in names:
+            text = text.replace(b"\r\n" + line + b"\r\n", b"\r\n", 1)
+    return text
+
+
 def find(lines: list[bytes], name: bytes) -> bytes | None:
     """The value of the first line with that (lower-case) name, or None. The lines have been validated."""
     width = len(name)

@@ -16,7 +16,7 @@ from proxy import limits
 from proxy.errors import DownstreamError
 from proxy.wire import gate
 from proxy.wire import target as targets
-from proxy.wire.headers import REQUEST_KINDS, UNNOMINATABLE, BadLine, Field, Kind, LineTable, parse_host
+from proxy.wire.headers import REQUEST_KINDS, UNNOMINATABLE, BadLine, Field, Kind, LineTable, parse_host, without
 
 SAFE: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 IDEMPOTENT: Final = SAFE | {b"PUT", b"DELETE"}
@@ -228,7 +228,7 @@ def _read_fields(request: Request, special: list[Field]) -> None:
     if upgrade and asked and not chunked and not counted:
         _read_upgrade(request, upgrade)
     if nominated is not None:
-        _drop_nominated(request, nominated - _CONNECTION_WORDS - UNNOMINATABLE)
+        request.rest = without(request.rest, request.lines, nominated - _CONNECTION_WORDS - UNNOMINATABLE)
     _check_host(request)
 
 
@@ -253,12 +253,6 @@ def _read_upgrade(request: Request, protocol: bytes) -> None:
     asked = request.start.method == b"GET" and request.minor and _PROTOCOL.fullmatch(protocol)
     if asked and protocol.partition(b"/")[0].lower() not in _HTTP_AGAIN:
         request.upgrade = protocol
-
-
-def _drop_nominated(request: Request, names: frozenset[bytes]) -> None:
-    for line in request.lines:
-        if line.partition(b":")[0].lower() in names:
-            request.rest = request.rest.replace(b"\r\n" + line + b"\r\n", b"\r\n", 1)
 
 
 def _check_host(request: Request) -> None:

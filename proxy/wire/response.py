@@ -13,7 +13,7 @@ from typing import Final
 from proxy import limits
 from proxy.errors import UpstreamError
 from proxy.wire import gate
-from proxy.wire.headers import RESPONSE_KINDS, UNNOMINATABLE, BadLine, Field, Kind, LineTable
+from proxy.wire.headers import RESPONSE_KINDS, UNNOMINATABLE, BadLine, Field, Kind, LineTable, without
 
 UNTIL_CLOSE: Final = -2
 CHUNKED: Final = -1
@@ -130,18 +130,12 @@ def _read_fields(response: Response, minor: int, special: list[Field], lines: li
             raise BadLine("Transfer-Encoding on HTTP/1.0")
         response.length = CHUNKED
     if nominated is not None:
-        _drop_nominated(response, nominated - _CONNECTION_WORDS - UNNOMINATABLE, lines)
+        response.head = without(response.head, lines, nominated - _CONNECTION_WORDS - UNNOMINATABLE)
 
 
 def _told_idle(response: Response, timeout_s: int) -> None:
     """Rule 38: the origin says when it will close; be a second earlier, or by half where a second is too much."""
     response.idle_s = min(timeout_s - min(1.0, timeout_s / 2), limits.IDLE_UPSTREAM_TOLD_S_MAX)
-
-
-def _drop_nominated(response: Response, names: frozenset[bytes], lines: list[bytes]) -> None:
-    for line in lines:
-        if line.partition(b":")[0].lower() in names:
-            response.head = response.head.replace(b"\r\n" + line + b"\r\n", b"\r\n", 1)
 
 
 def new_table() -> LineTable:
