@@ -23,7 +23,7 @@ def halves(data: bytes) -> list[list[bytes]]:
     return [[data[:cut], data[cut:]] for cut in range(1, len(data))]
 
 
-async def play(pieces: list[bytes]) -> tuple[list[Message], bytes, bytes, bool]:
+async def play(pieces: list[bytes], *, ends: bool = False) -> tuple[list[Message], bytes, bytes, bool]:
     """What the origin read, bytes it could not, what the client heard, and whether its connection was ended."""
     talk = Conversation()
     requests: list[Message] = []
@@ -53,6 +53,9 @@ async def play(pieces: list[bytes]) -> tuple[list[Message], bytes, bytes, bool]:
         await origin_answers()
     await talk.client.says(pending)
     await origin_answers()
+    if ends and not talk.client.transport.closing:
+        await talk.client.leaves()
+        await origin_answers()
     await settle()
     heard = talk.client.heard()
     ended = talk.client.closed
@@ -82,7 +85,7 @@ def check(case: dict[str, Any], result: tuple[list[Message], bytes, bytes, bool]
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 async def test_origin_and_client_see_what_a_strict_reader_would(case: dict[str, Any]) -> None:
     """Delivered in one piece."""
-    check(case, await play([case["say"].encode("latin-1")]))
+    check(case, await play([case["say"].encode("latin-1")], ends=case.get("ends", False)))
 
 
 @pytest.mark.asyncio
@@ -90,7 +93,7 @@ async def test_origin_and_client_see_what_a_strict_reader_would(case: dict[str, 
 async def test_byte_by_byte_makes_no_difference(case: dict[str, Any]) -> None:
     """Delivered one byte at a time."""
     data = case["say"].encode("latin-1")
-    check(case, await play([data[i : i + 1] for i in range(len(data))]))
+    check(case, await play([data[i : i + 1] for i in range(len(data))], ends=case.get("ends", False)))
 
 
 @pytest.mark.asyncio
@@ -98,7 +101,7 @@ async def test_byte_by_byte_makes_no_difference(case: dict[str, Any]) -> None:
 async def test_a_split_at_any_offset_makes_no_difference(case: dict[str, Any]) -> None:
     """Delivered in two pieces, for every place where they may part."""
     for pieces in halves(case["say"].encode("latin-1")):
-        check(case, await play(pieces))
+        check(case, await play(pieces, ends=case.get("ends", False)))
 
 
 def test_every_rule_about_requests_has_a_case() -> None:
