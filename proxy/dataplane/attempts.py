@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from proxy import limits
 from proxy.dataplane.backlog import Ticket
+from proxy.dataplane.own_answers import WORDS
 from proxy.dataplane.retrying import Replay
 from proxy.errors import UpstreamError
 from proxy.wire.request import Request
 
 if TYPE_CHECKING:
-    from proxy.dataplane.downstream import Downstream
+    from proxy.dataplane.connection import ClientConnection
     from proxy.dataplane.legs import Leg
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.pool import Attempt, Pool
@@ -64,7 +65,7 @@ class Attempts:
         "trailers",
     )
 
-    def __init__(self, plane: DataPlane, down: Downstream) -> None:
+    def __init__(self, plane: DataPlane, down: ClientConnection) -> None:
         # connection
         self._plane = plane
         self._down = down
@@ -185,8 +186,9 @@ class Attempts:
     def _limited(self, leg: Leg) -> None:
         """Refuse for our own sake: nobody's failure."""
         leg.cell.limited += 1
-        self._finish(503, None, perf_counter(), False, limited=True)
-        self._down.reply(503, "as many requests as allowed are under way")
+        reason = "as many requests as allowed are under way"
+        self._finish(503, None, perf_counter(), False, limited=True, reason=reason)
+        self._down.reply(503, reason)
 
     # -- the ways out -------------------------------------------------------------------------------------------------------------
 
@@ -331,10 +333,10 @@ class Attempts:
             self._finish(status, error.cause, now, self._drawn)
             self._down.reply(status, error.reason)
 
-    def refused(self, status: int) -> None:
+    def refused(self, status: int, reason: str) -> None:
         """The client broke the rules in its body: nobody's failure. The caller answers, if nothing was answered yet."""
         self._drop_upstream()
-        self._finish(status, None, perf_counter(), False)
+        self._finish(status, None, perf_counter(), False, reason=reason)
 
     @property
     def answered(self) -> bool:
@@ -357,8 +359,10 @@ class Attempts:
             self._ticket.leave()
             self._ticket = None
 
-    def _finish(self, code: int, cause: str | None, now: float, drawn: bool, answered_by: str = "", limited: bool = False) -> None:
-        """The one end of every exchange: count it, log it, be ready for the next."""
+    def _finish(
+        self, code: int, cause: str | None, now: float, drawn: bool, answered_by: str = "", limited: bool = False, reason: str = ""
+    ) -> None:
+        """The one end of every exchange: count it, log it, be ready for the next. ``reason`` is why we refused it, if we did."""
         leg = self._leg
         assert leg is not None, "an exchange ends once"
         self._leg = None
@@ -370,8 +374,9 @@ class Attempts:
             plane.on_urgent()
         log = plane.access_log
         if log is not None and log.wanted(cause is not None):
-            outcome = code, cause, now - self._started, self._retries, answered_by, limited
-            plane.log_access(self._request, self._down.peer, cell, outcome, self._request_id)
+            own = WORDS[code] if reason else ""
+            outcome = code, cause, now - self._started, self._retries, answered_by, limited, own, reason
+            plane.log_access(self._request, self._down.peer, (cell.service, cell.version), outcome, self._request_id)
         if self._irregular:
             self._irregular = False
             for _ in range(self._budgeted):
@@ -383,6 +388,7 @@ class Attempts:
             if answered_by:  # it goes on elsewhere, as the same request
                 self._rules, self._span, self.body_room = rules, span, room
             elif span is not None and plane.tracer is not None:
-                plane.tracer.ended(span, self._request, (cell.service, cell.version, code, cause), now - self._started)
+                own = WORDS[code] if reason else ""
+                plane.tracer.ended(span, self._request, (cell.service, cell.version, code, cause, own), now - self._started)
         if leg.backlog is not None:
             leg.backlog.wake()

@@ -1,8 +1,8 @@
 """The client's side: one connection, its requests one after another.
 
 A head is judged whole. Bytes that follow a request wait, bounded, until its answer is out, so pipelined requests are answered in order
-and a malformed one cannot take the answer before it away. After any framing error the connection is answered once and never read again
-(rule 23). This file decides nothing about origins.
+and a malformed one cannot take the answer before it away. How it is answered by us, and how it ends, is
+``connection``. This file decides nothing about origins.
 """
 
 from __future__ import annotations
@@ -10,89 +10,18 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
 
 from proxy import limits
-from proxy.dataplane.exchange import Exchange
-from proxy.dataplane.longlived import Endless
-from proxy.dataplane.pace import Pace
-from proxy.dataplane.tunnel import Handed
+from proxy.dataplane.connection import BODY, HEAD, NEVER, WAIT, ClientConnection
 from proxy.errors import DownstreamError
-from proxy.wire import replies
 from proxy.wire import request as requests
 from proxy.wire.chunked import BadChunk, ChunkedDecoder, frame
 
-if TYPE_CHECKING:
-    from proxy.dataplane.door import Door
-    from proxy.dataplane.plane import DataPlane
 
-_HEAD, _BODY, _WAIT, _LINGER = range(4)
-_NEVER = b"\0"  # no read that follows a request ends in this and is taken for one
+class Downstream(ClientConnection):
+    """A client connection, and the reading of it."""
 
-
-class Downstream(asyncio.Protocol):
-    """One client connection."""
-
-    __slots__ = (
-        "_accept",
-        "_buffer",
-        "_decoder",
-        "_door",
-        "_exchange",
-        "_fields",
-        "_half_closed",
-        "_left",
-        "_lingered",
-        "_pace",
-        "_plane",
-        "_reading",
-        "_request",
-        "_secure",
-        "_source",
-        "_state",
-        "_writable",
-        "deadline",
-        "keep_alive",
-        "peer",
-        "transport",
-        "wake_at",
-    )
-
-    def __init__(self, plane: DataPlane, door: Door, source: str | None = None) -> None:
-        """``source`` is the client's address when a PROXY header named it."""
-        # process
-        self._plane = plane
-        self._door = door
-        # connection
-        self.transport: Any = None
-        self._exchange = Exchange(plane, self)
-        self._buffer = bytearray()
-        self._reading = True
-        self._writable = True
-        self._half_closed = False
-        self._lingered = 0
-        self._pace = Pace(door.min_body_rate)
-        self._source = source
-        self._secure: Any = None  # the TLS object
-        self.deadline = inf
-        self.wake_at = inf
-        # request
-        self._state = _HEAD
-        self._left = 0
-        self._decoder: ChunkedDecoder | None = None
-        self._request: requests.Request | None = None  # the last one
-        self._fields = _NEVER  # its field lines as received, from the start line's CRLF to the end
-        self.keep_alive = True
-
-    @property
-    def idle(self) -> bool:
-        """Whether nothing of a request has arrived since the last answer."""
-        return self._state == _HEAD and not self._buffer
-
-    @property
-    def stream(self) -> Endless | None:
-        """The event stream that is being answered with, if it is one."""
-        return self._exchange.stream
+    __slots__ = ()
 
     # -- protocol interface -------------------------------------------------------------------------------------------------------
 
@@ -113,12 +42,12 @@ class Downstream(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         state = self._state
-        if state == _HEAD:
+        if state == HEAD:
             if not self._buffer and self._writable:
                 request = self._request
                 if request is not None and data.endswith(self._fields) and not request.length and self._repeated(request, data):
                     self.deadline = inf
-                    self._state = _WAIT
+                    self._state = WAIT
                     self._exchange.begin(request, perf_counter())
                     return
                 self._read_head(data, len(data))
@@ -128,9 +57,9 @@ class Downstream(asyncio.Protocol):
                     self._read_buffered_head(len(data))
                 else:
                     self.pause_reading()
-        elif state == _BODY:
+        elif state == BODY:
             self._read_body(data)
-        elif state == _WAIT:
+        elif state == WAIT:
             self._buffer += data
             self.pause_reading()
         else:
@@ -139,7 +68,7 @@ class Downstream(asyncio.Protocol):
                 self.transport.abort()
 
     def eof_received(self) -> bool:
-        if self._secure is None and self._exchange.active and self._state == _WAIT:
+        if self._secure is None and self._exchange.active and self._state == WAIT:
             self._half_closed = True
             self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
             return True
@@ -161,21 +90,22 @@ class Downstream(asyncio.Protocol):
         self._writable = True
         self.deadline = inf
         self._exchange.download_resumed()
-        if self._state == _HEAD and not self.transport.is_closing():
+        if self._state == HEAD and not self.transport.is_closing():
             self._next(perf_counter())
 
     def timed_out(self, now: float) -> None:
         if self._exchange.active:
-            if self._state == _BODY and self._pace.goes_on(now, judged=not self._exchange.answered):
+            if self._state == BODY and self._pace.goes_on(now, judged=not self._exchange.answered):
                 self._set_deadline(self._pace.due(now, self._exchange.idle_s))
                 return
-            if self._state == _BODY and not self._exchange.answered:
-                self._exchange.refused(408)
-                self.reply(408, "the body came too slowly or not at all")
+            if self._state == BODY and not self._exchange.answered:
+                reason = "the body came too slowly or not at all"
+                self._exchange.refused(408, reason)
+                self.reply(408, reason)
             elif not (self._half_closed and self._exchange.answered):
                 self.transport.abort()  # gone: connection_lost counts it
-        elif self._state == _HEAD and self._buffer:
-            self._refuse(DownstreamError(408, "the head did not arrive in time"))
+        elif self._state == HEAD and self._buffer:
+            self._refuse(DownstreamError(408, "the head did not arrive in time"), limits.HEAD_TIMEOUT_S)
         else:
             self.transport.close()
 
@@ -206,7 +136,7 @@ class Downstream(asyncio.Protocol):
                 request = requests.parse(head, self._plane.starts, self._plane.request_table)
                 self._request = request
                 self.keep_alive = request.keep_alive
-                self._fields = head[head.find(b"\r\n") :] if request.repeats and request.keep_alive else _NEVER
+                self._fields = head[head.find(b"\r\n") :] if request.repeats and request.keep_alive else NEVER
         except DownstreamError as error:
             self._refuse(error)
             return
@@ -228,24 +158,24 @@ class Downstream(asyncio.Protocol):
         now = perf_counter()
         self.deadline = inf
         if self._door.special and (answer := self._door.answer(request, self.peer, self._secure)) is not None:
-            self._fields, self._state = _NEVER, _BODY if request.length else _WAIT
+            self._fields, self._state = NEVER, BODY if request.length else WAIT
             self._buffer += data[end:]
-            self._plane.count_unmatched(answer[0])
+            self._plane.own_answers.tell(answer[0], answer[1], request, self.peer)
             self.reply(*answer)
             return
         length = request.length
         if 0 <= length <= len(data) - end:  # whole already
-            self._state = _WAIT
+            self._state = WAIT
             if (stop := end + length) != len(data):
                 self._buffer += data[stop:]
                 self.pause_reading()
             self._exchange.begin(request, now, data[end:stop] if length else b"")
             return
-        self._state = _BODY
+        self._state = BODY
         self._left = length
         self._decoder = ChunkedDecoder() if length < 0 else None
         self._exchange.begin(request, now)
-        if self._state == _BODY:
+        if self._state == BODY:
             self._pace.begin(now, may_wait=request.expect_continue)
             self._set_deadline(self._pace.due(now, self._exchange.idle_s))
             if end != len(data):
@@ -282,119 +212,18 @@ class Downstream(asyncio.Protocol):
                 exchange.send([b"0\r\n\r\n"])
                 self._buffer += data[used:]
         if done:
-            self._state = _WAIT
+            self._state = WAIT
             self._decoder = None
             self.deadline = inf
             if self._buffer:
                 self.pause_reading()
             exchange.end(now)
 
-    def pause_reading(self) -> None:
-        """Read nothing more from the client for now; its time-out rests as well."""
-        if self._reading and not self.transport.is_closing():
-            self._reading = False
-            self.deadline = inf
-            self.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read on."""
-        if not self._reading and not self.transport.is_closing():
-            self._reading = True
-            self.transport.resume_reading()
-            if self._state == _BODY:
-                now = perf_counter()
-                self._pace.again(now)
-                self._set_deadline(self._pace.due(now, self._exchange.idle_s))
-
-    # -- answering ----------------------------------------------------------------------------------------------------------------
-
-    def answered(self, now: float) -> None:
-        """The exchange is over and its answer written: close, or go on to the next request."""
-        if not self.keep_alive:
-            self._close_gently()
-            return
-        self._state = _HEAD
-        self._next(now)
-
-    def _next(self, now: float) -> None:
-        if self._buffer:
-            # Not called from here: a thousand pipelined requests must not become a thousand frames of stack.
-            self._plane.loop.call_soon(self._resume)
-        elif self._half_closed:
-            self.transport.close()
-        else:
-            self._set_deadline(now + (limits.DRAIN_IDLE_S if self._plane.draining else limits.IDLE_TIMEOUT_S))
-            self.resume_reading()
-
-    def _resume(self) -> None:
-        if self._state == _HEAD and self._buffer and self._writable and not self.transport.is_closing():
+    def _read_on(self) -> None:
+        if self._state == HEAD and self._buffer and self._writable and not self.transport.is_closing():
             self._read_buffered_head(len(self._buffer))
-            if self._state == _HEAD and self._buffer:
+            if self._state == HEAD and self._buffer:
                 if self._half_closed:
                     self.transport.close()  # half a request, and no more will come
                 else:
                     self.resume_reading()
-
-    def reply(self, status: int, reason: str, extra: bytes = b"") -> None:
-        """Answer for the proxy itself, with one more field line or none, then close unless the request was whole and well formed."""
-        if self._state == _BODY or self._plane.draining:
-            self.keep_alive = False
-        self.transport.write(replies.reply_to(self._request, status, reason, close=not self.keep_alive, extra=extra))
-        self.answered(perf_counter())
-
-    def _refuse(self, error: DownstreamError) -> None:
-        """The client's message cannot be trusted: one answer, and nothing after it is read as a request."""
-        self._plane.count_unmatched(error.status)
-        self._request = None
-        self.keep_alive = False
-        self._state = _BODY
-        self.reply(error.status, error.reason)
-
-    def _body_refused(self, error: DownstreamError) -> None:
-        answered = self._exchange.answered
-        self._exchange.refused(error.status)
-        if answered:
-            self.abort()
-        else:
-            self.reply(error.status, error.reason)
-
-    def abort(self) -> None:
-        """End without a clean close, so that what was sent cannot pass for whole."""
-        self.transport.abort()
-
-    def cut(self) -> None:
-        """End an answer that has no end: what was sent goes out, and what closes it does not."""
-        self.keep_alive = False
-        self.transport.close()
-        self._set_deadline(perf_counter() + limits.LINGER_S)
-
-    def hand_over(self) -> Handed:
-        """The connection is a tunnel's from now on, with what it sent beyond its request."""
-        self.deadline = inf
-        early = bytes(self._buffer)
-        self._buffer.clear()
-        return Handed(self.transport, early, self._reading, self._writable, self._half_closed, self._door)
-
-    def _close_gently(self) -> None:
-        """Close after the answer. When the client may still be sending, go on reading for a moment: a reset would eat the answer."""
-        may_send_more = self._state == _BODY or bool(self._buffer)
-        self._buffer.clear()
-        if not may_send_more or self._half_closed:
-            self.transport.close()
-            return
-        self._state = _LINGER
-        self._decoder = None
-        self.resume_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
-        self._set_deadline(perf_counter() + limits.LINGER_S)
-
-    def drain(self) -> None:
-        """The worker is going: an idle connection ends soon, any other after its answer."""
-        if self.idle:
-            self._set_deadline(perf_counter() + limits.DRAIN_IDLE_S)
-
-    def _set_deadline(self, deadline: float) -> None:
-        self.deadline = deadline
-        if deadline < self.wake_at:
-            self._plane.wheel.schedule(self, deadline)

@@ -42,12 +42,12 @@ class Exchange(Attempts):
         """Decide where a request goes and send its head there, with ``body`` if that is all of it; else ``send`` and ``end`` follow."""
         plane, down = self._plane, self._down
         if request.via and plane.pseudonym in request.via:
-            plane.count_unmatched(508)
+            plane.own_answers.tell(508, "", request, down.peer)
             down.reply(508, "")
             return
         way = plane.table.match(request)
         if way is None:
-            plane.count_unmatched(404)
+            plane.own_answers.tell(404, "", request, down.peer)
             down.reply(404, "")
             return
         rules = way.rules
@@ -104,10 +104,7 @@ class Exchange(Attempts):
         own = rules.own_answer(request, self._down.peer, now)
         if own is None:
             return False
-        if rules.service:
-            self._plane.rulebook.count(rules.service, own.status)
-        else:
-            self._plane.count_unmatched(own.status)
+        self._plane.own_answers.tell(own.status, own.reason, request, self._down.peer, rules.service)
         self._down.reply(own.status, own.reason, own.extra)
         return True
 

@@ -24,6 +24,7 @@ from proxy.dataplane.legs import Leg
 from proxy.dataplane.listening import Listening
 from proxy.dataplane.longlived import LongLived
 from proxy.dataplane.origin_tls import OriginContexts
+from proxy.dataplane.own_answers import OwnAnswers
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.room import Room
@@ -42,7 +43,8 @@ from proxy.wire import request, response
 from proxy.wire.request import Request
 
 if TYPE_CHECKING:
-    from proxy.telemetry.access_log import AccessLog
+    from proxy.dataplane.connection import ClientConnection
+    from proxy.telemetry.access_log import AccessLog, Outcome
 
 PoolKey = tuple[str, str, Endpoint]
 
@@ -101,7 +103,7 @@ class DataPlane:
         self.health_room = asyncio.Semaphore(limits.HEALTH_CHECKS_MAX)
         self.replay_room = ReplayRoom()
         self.room = Room()
-        self.downstreams: set[Downstream] = set()
+        self.downstreams: set[ClientConnection] = set()
         self.long_lived = LongLived(self)
         self.draining = False
         self.access_log: AccessLog | None = None
@@ -114,7 +116,7 @@ class DataPlane:
         self._origin_contexts = OriginContexts()
         self.doors = Doors()
         self._cells: list[Cell] = []
-        self._unmatched: dict[int, int] = {}
+        self.own_answers = OwnAnswers(self)
         self.rulebook = Rulebook()
         self._sequence = 0
         self._listening = Listening(loop)
@@ -253,7 +255,7 @@ class DataPlane:
                     await self._empty.wait()
         return not self.downstreams and not self.long_lived.tunnels
 
-    def closed(self, downstream: Downstream) -> None:
+    def closed(self, downstream: ClientConnection) -> None:
         """A client connection has ended."""
         self.downstreams.discard(downstream)
         self.check_empty()
@@ -288,33 +290,15 @@ class DataPlane:
 
     # -- counting -----------------------------------------------------------------------------------------------------------------
 
-    def count_unmatched(self, code: int) -> None:
-        """A request that no version saw: no route, or a message that is not one."""
-        self._unmatched[code] = self._unmatched.get(code, 0) + 1
-
-    def log_access(
-        self, req: Request, peer: Peer, cell: Cell, outcome: tuple[int, str | None, float, int, str, bool], request_id: bytes
-    ) -> None:
-        """Leave a line for the access log. ``outcome``: code, cause, seconds, retries, who answered instead, our own limit."""
+    def log_access(self, req: Request | None, peer: Peer, of: tuple[str, str], outcome: Outcome, request_id: bytes) -> None:
+        """Leave a line for the access log: of a service and version (both may be empty), and of a request, if it could be read."""
         assert self.access_log is not None
-        code, cause, duration_s, retries, answered_by, limited = outcome
+        asked = ("", "", "") if req is None else (req.method.decode(), req.host.decode(), req.path.decode("latin-1"))
+        client = (peer.address if req is None else peer.client(req)).decode("latin-1")
+        code, cause, duration_s = outcome[:3]
+        service, version = of
         self.access_log.offer(
-            (
-                self._clock.wall(),
-                peer.client(req).decode("latin-1"),
-                req.method.decode(),
-                req.host.decode(),
-                req.path.decode("latin-1"),
-                cell.service,
-                code,
-                cause,
-                duration_s,
-                cell.version,
-                request_id.decode(),
-                retries,
-                answered_by,
-                limited,
-            )
+            (self._clock.wall(), client, *asked, service, code, cause, duration_s, version, request_id.decode(), *outcome[3:])
         )
 
     def date_line(self) -> bytes:
@@ -344,7 +328,6 @@ class DataPlane:
                 kept.append(cell)
         self._cells = kept
         self._sequence += 1
-        unmatched, self._unmatched = self._unmatched, {}
         return Snapshot(
             worker=self.worker,
             sequence=self._sequence,
@@ -363,9 +346,9 @@ class DataPlane:
                 )
                 for pool in self._pools.values()
             ],
-            unmatched=unmatched,
+            unmatched=self.own_answers.take_unmatched(),
             listeners=[door.state() for door in self.doors.values()],
-            own=self.rulebook.take_own(),
+            own=self.own_answers.take_of_services(),
             rate_keys_evicted=self.rulebook.take_evicted(),
             clients_refused=self.room.take_refused(),
             spans_dropped=self.tracer.take_dropped() if self.tracer else 0,

@@ -166,11 +166,10 @@ def _is_normal(path: bytes) -> bool:
 
 
 class Rulebook:
-    """The rules of all routes, plan after plan: what outlives one is the state of rate limits and the count of own answers."""
+    """The rules of all routes, plan after plan: what outlives one is the state of rate limits."""
 
     def __init__(self) -> None:
         self._limiters: dict[LimiterKey, Limiter] = {}
-        self._own: dict[str, dict[int, int]] = {}
 
     def compile(self, plan: RoutePlan) -> list[Rules | None]:
         """Rules beside ``plan.routes``; None for a route that only names its service. Raises PlanRefused."""
@@ -195,16 +194,6 @@ class Rulebook:
         """``plan`` is served from now on: limits it does not have are over."""
         used = {(route.match, route.rate_limit, plan.workers) for route in plan.routes if route.rate_limit is not None}
         self._limiters = {key: limiter for key, limiter in self._limiters.items() if key in used}
-
-    def count(self, service: str, code: int) -> None:
-        """The proxy itself answered a request for ``service`` before a version was chosen."""
-        codes = self._own.setdefault(service, {})
-        codes[code] = codes.get(code, 0) + 1
-
-    def take_own(self) -> dict[str, dict[int, int]]:
-        """Own answers since the last call, by service and code."""
-        own, self._own = self._own, {}
-        return own
 
     def take_evicted(self) -> int:
         """Keys of rate limits forgotten before their time, since the last call."""

@@ -58,6 +58,7 @@ class Ended(NamedTuple):
     version: str
     code: int
     cause: str | None
+    own: str
 
 
 Export = Callable[[list[Ended]], bool]
@@ -87,9 +88,12 @@ class Tracer:
         self._thread = threading.Thread(target=self._run, name="tracing", daemon=True)
         self._thread.start()
 
-    def span(self, request: Request) -> Span | None:
-        """The place of a request that begins; None when its client's own field is malformed, and then it goes on unrecorded."""
-        given = find(request.lines, b"traceparent")
+    def span(self, request: Request | None) -> Span | None:
+        """The place of a request that begins; None when its client's own field is malformed, and then it goes on unrecorded.
+
+        A request that could not be read (None) begins a trace of its own.
+        """
+        given = find(request.lines, b"traceparent") if request is not None else None
         span_id = b"%016x" % (getrandbits(64) or 1)
         if given is not None:
             match = _PARENT.fullmatch(given)
@@ -98,18 +102,18 @@ class Tracer:
         sampled = self._chance() < self.plan.sample
         return Span(trace_id, span_id, b"", sampled, b"traceparent: 00-%b-%b-%b\r\n" % (trace_id, span_id, b"01" if sampled else b"00"))
 
-    def ended(self, span: Span, request: Request, outcome: tuple[str, str, int, str | None], duration_s: float) -> None:
-        """Queue a sampled request that is over, or count it as dropped. ``outcome``: service, version, code, cause."""
+    def ended(self, span: Span, request: Request | None, outcome: tuple[str, str, int, str | None, str], duration_s: float) -> None:
+        """Queue a sampled request that is over, or count it as dropped. ``outcome``: service, version, code, cause, own answer."""
         if not span.sampled:
             return
         if self._queue.qsize() >= limits.TRACE_QUEUE_MAX:
             self._dropped += 1
             return
         now = int(self._clock.wall() * 1e9)
-        service, version, code, cause = outcome
         place = span.trace_id, span.span_id, span.parent_id
-        asked = request.start.method, request.host, request.path
-        self._queue.put(Ended(*place, now - int(duration_s * 1e9), now, *asked, service, version, code, cause))
+        service, version, code, cause, own = outcome
+        method, host, path = (b"", b"", b"") if request is None else (request.start.method, request.host, request.path)
+        self._queue.put(Ended(*place, now - int(duration_s * 1e9), now, method, host, path, service, version, code, cause, own))
 
     def take_dropped(self) -> int:
         """Spans lost since the last call."""
@@ -200,6 +204,8 @@ def _readable(item: Ended, resource: Any) -> Any:
         "headgate.service": item.service,
         "headgate.version": item.version,
     }
+    if item.own:
+        attributes["headgate.own"] = item.own
     if item.cause is not None:
         attributes["error.type"] = item.cause
     flags = TraceFlags(TraceFlags.SAMPLED)

@@ -19,10 +19,12 @@ import structlog
 
 from proxy import limits
 
-Entry = tuple[float, str, str, str, str, str, int, str | None, float, str, str, int, str, bool]
+Entry = tuple[float, str, str, str, str, str, int, str | None, float, str, str, int, str, bool, str, str]
+Outcome = tuple[int, str | None, float, int, str, bool, str, str]
+"""Code, cause, seconds, retries, who answered instead, whether our own limit did, and for our own answers: which kind, and why."""
 
 _FIELDS = ("at", "client", "method", "host", "path", "service", "code", "cause", "duration_ms", "version", "request_id")
-_RARE = ("retries", "answered_by", "limited")  # left out when there is nothing to say
+_RARE = ("retries", "answered_by", "limited", "own", "reason")  # left out when there is nothing to say
 
 
 class AccessLog:

@@ -39,7 +39,7 @@ def test_a_collector_gets_the_span_with_what_is_known_of_the_request() -> None:
         request = parse(b"GET /a?token=s3cret HTTP/1.1\r\nHost: shop.example\r\n\r\n", Starts(), new_table())
         span = tracer.span(request)
         assert span is not None
-        tracer.ended(span, request, ("shop", "v2", 502, "reset"), 0.25)
+        tracer.ended(span, request, ("shop", "v2", 502, "reset", "busy"), 0.25)
         tracer.close()
     finally:
         server.shutdown()
@@ -58,6 +58,7 @@ def test_a_collector_gets_the_span_with_what_is_known_of_the_request() -> None:
         "http.request.method": "GET",
         "url.path": "/a",
         "headgate.version": "v2",
+        "headgate.own": "busy",
         "error.type": "reset",
     }.items() <= attributes.items()
     assert b"s3cret" not in bodies[0]

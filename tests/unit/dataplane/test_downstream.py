@@ -242,29 +242,6 @@ async def test_the_next_request_waits_until_a_slow_reader_has_caught_up() -> Non
     await talk.end()
 
 
-async def test_after_a_refusal_the_connection_lingers_and_then_ends() -> None:
-    """Rule 36: a reset would take the answer away from a client that is still sending."""
-    talk = Conversation()
-    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
-    assert talk.client.transport.eof_written
-    assert not talk.client.transport.closing
-    await talk.client.says(b"x" * 1000)
-    await talk.pass_time(limits.LINGER_S + 1)
-
-    assert talk.client.transport.closing
-    await talk.end()
-
-
-async def test_a_lingering_connection_swallows_a_bounded_amount() -> None:
-    talk = Conversation()
-    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n")
-    for _ in range(17):
-        await talk.client.says(b"x" * (limits.LINGER_BYTES_MAX // 16))
-
-    assert talk.client.transport.aborted
-    await talk.end()
-
-
 async def test_a_client_that_leaves_in_the_middle_of_its_body_is_499() -> None:
     """Rule 37."""
     talk = Conversation()
@@ -285,41 +262,6 @@ async def test_pipelined_requests_of_a_client_that_stopped_sending_are_all_answe
 
     assert 2 == talk.client.heard().count(b"200 OK")
     assert talk.client.closed
-    await talk.end()
-
-
-async def test_problem_json_for_a_client_that_accepts_json() -> None:
-    """RFC 9457."""
-    talk = Conversation()
-    talk.loop.refuse = lambda host, port: ConnectionRefusedError()
-    await talk.client.says(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n")
-    heard = talk.client.heard()
-
-    assert b"Content-Type: application/problem+json" in heard
-    assert b"127.0.0.1" not in heard
-    await talk.end()
-
-
-async def test_an_own_answer_to_head_has_no_body() -> None:
-    """Rule 33."""
-    talk = Conversation()
-    talk.loop.refuse = lambda host, port: ConnectionRefusedError()
-    await talk.client.says(b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n")
-
-    assert talk.client.heard().endswith(b"\r\n\r\n")
-    await talk.end()
-
-
-async def test_a_route_less_request_with_a_body_is_answered_and_closed() -> None:
-    """Rule 25: no byte of the body may be read as the next request."""
-    talk = Conversation()
-    await talk.client.says(
-        b"POST / HTTP/1.1\r\nHost: a\r\nVia: 1.1 %b\r\nContent-Length: 28\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n"
-        % talk.plane.pseudonym
-    )
-
-    assert 1 == talk.client.heard().count(b"HTTP/1.1 ")
-    assert b"" == talk.origin_heard()
     await talk.end()
 
 

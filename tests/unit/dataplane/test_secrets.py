@@ -63,7 +63,8 @@ async def test_no_header_value_and_no_query_reaches_a_log(
     out, err = capfd.readouterr()
 
     assert SECRET not in lines + out + err + caplog.text
-    assert lines == "" or ("shop.example", "/path") == (json.loads(lines)["host"], json.loads(lines)["path"])
+    unread = case is _malformed  # nothing of what could not be read is written
+    assert lines == "" or (("", "") if unread else ("shop.example", "/path")) == (json.loads(lines)["host"], json.loads(lines)["path"])
 
 
 def routed(*routes: Route) -> RoutePlan:

@@ -128,7 +128,7 @@ def some(tracer: Tracer, count: int) -> None:
     for _ in range(count):
         span = tracer.span(request)
         assert span is not None
-        tracer.ended(span, request, ("shop", "v1", 200, None), 0.5)
+        tracer.ended(span, request, ("shop", "v1", 200, None, ""), 0.5)
 
 
 def test_spans_that_do_not_fit_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
