@@ -17,6 +17,7 @@ import socket
 import struct
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, cast
@@ -35,8 +36,10 @@ _PIECE = b"x" * 65536
 
 @dataclass
 class Manners:
-    """How it behaves. ``mode``: good, status (answers ``status``), reset, hang, garbage, or refuse (accepts no connection).
+    """How it behaves. ``mode``: good, status (answers ``status``), reset, hang, garbage, say, or refuse (accepts no connection).
 
+    In mode say it answers with ``pieces`` (text of bytes), ``gap_s`` apart, and so long after the last one does what ``then`` says:
+    stay (silent), close, reset, or next (it goes on to the next request).
     ``error_rate``: the share of requests that get ``status`` in mode good. ``answers_per_connection``: after so many answers the
     connection is closed without having said so. ``idle_close_s``: so long after an answer.
     """
@@ -46,6 +49,9 @@ class Manners:
     error_rate: float = 0.0
     answers_per_connection: int = 0
     idle_close_s: float = 0.0
+    pieces: Sequence[str] = ()
+    gap_s: float = 0.02
+    then: str = "stay"
 
 
 @dataclass
@@ -195,9 +201,11 @@ class Connection(asyncio.Protocol):
                 self.transport.write(b"\x15\x03\x01 this is not what was asked for\r\n\r\n")
             case "reset":
                 origin.fails()
-                sock = self.transport.get_extra_info("socket")
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self.transport.abort()
+                self._reset()
+            case "say":
+                origin.fails()
+                self._waiting = True
+                self._say([piece.encode("latin-1") for piece in manners.pieces], manners.gap_s, manners.then)
             case "hang":
                 origin.fails()
                 self._waiting = True
@@ -206,6 +214,26 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         elif manners.idle_close_s:
             self._idle = asyncio.get_running_loop().call_later(manners.idle_close_s, self.transport.close)
+
+    def _reset(self) -> None:
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def _say(self, pieces: list[bytes], gap_s: float, then: str) -> None:
+        """The first of ``pieces`` now, the others in time, then the end."""
+        if self.transport.is_closing():
+            return
+        if pieces:
+            self.transport.write(pieces[0])
+            asyncio.get_running_loop().call_later(gap_s, self._say, pieces[1:], gap_s, then)
+        elif then == "close":
+            self.transport.close()
+        elif then == "reset":
+            self._reset()
+        elif then == "next":
+            self._waiting = False
+            self._go_on()
 
     def _fail(self, status: int) -> None:
         self._origin.fails()
