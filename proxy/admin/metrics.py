@@ -57,7 +57,9 @@ class Figures(Collector):
         )
         failures = CounterMetricFamily("headgate_failures", "Failures charged to a version.", labels=[*_VERSION, "cause"])
         duration = HistogramMetricFamily(
-            "headgate_request_duration_seconds", "From a request's head to its answer's end.", labels=_VERSION
+            "headgate_request_duration_seconds",
+            "From a request's head to its answer's end, 499 and own refusals left out.",
+            labels=_VERSION,
         )
         retries = CounterMetricFamily("headgate_retries", "Requests sent again after a safe failure.", labels=_VERSION)
         refused = CounterMetricFamily(

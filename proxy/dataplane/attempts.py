@@ -346,7 +346,7 @@ class Attempts:
     def client_gone(self) -> None:
         """The client left before its answer was whole: 499, charged to nobody (rule 37)."""
         self._drop_upstream()
-        self._finish(499, None, perf_counter(), False)
+        self._finish(499, None, perf_counter(), False, reason="the client left before its answer was whole")
 
     def _drop_upstream(self) -> None:
         if self._upstream is not None:
@@ -362,7 +362,7 @@ class Attempts:
     def _finish(
         self, code: int, cause: str | None, now: float, drawn: bool, answered_by: str = "", limited: bool = False, reason: str = ""
     ) -> None:
-        """The one end of every exchange: count it, log it, be ready for the next. ``reason`` is why we refused it, if we did."""
+        """The one end of every exchange: count it, log it, be ready for the next. ``reason`` is why no version is to blame."""
         leg = self._leg
         assert leg is not None, "an exchange ends once"
         self._leg = None
@@ -370,7 +370,9 @@ class Attempts:
         cell = leg.cell
         cell.in_flight -= 1
         plane = self._plane
-        if cell.record(code, cause, now - self._started, drawn, self._user):
+        if reason:
+            cell.turned_away(code)
+        elif cell.record(code, cause, now - self._started, drawn, self._user):
             plane.on_urgent()
         log = plane.access_log
         if log is not None and log.wanted(cause is not None):

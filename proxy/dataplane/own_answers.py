@@ -28,12 +28,13 @@ WORDS: Final[dict[int, str]] = {
     421: "misdirected",
     429: "rate_limit",
     431: "head_limit",
+    499: "gone",
     501: "not_implemented",
     503: "busy",
     505: "http_version",
     508: "loop",
 }
-"""What the access log and spans call our own answers."""
+"""What the access log and spans call our own answers, and the want of one: 499 is never sent."""
 
 
 class OwnAnswers:

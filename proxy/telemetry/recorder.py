@@ -71,7 +71,7 @@ class Cell:
     def record(self, code: int, cause: str | None, duration_s: float, drawn: bool, user: int) -> bool:
         """Count one finished request; True when a judge should hear of it at once.
 
-        ``cause`` is None unless the version is to blame. ``drawn`` is False for overrides and for requests the client gave up on.
+        ``cause`` is None unless the version is to blame. ``drawn`` is False for overrides.
         ``user`` is the hash of a known user, or 0.
         """
         codes = self._codes
@@ -92,6 +92,13 @@ class Cell:
         else:
             self._failed_users_dropped += 1
         return self.is_candidate
+
+    def turned_away(self, code: int) -> None:
+        """Count a request that its client gave up on, or that we refused meanwhile.
+
+        It is no failure, no draw, and no latency: how long a client stayed, or took for its body, says nothing of the version.
+        """
+        self._codes[code] = self._codes.get(code, 0) + 1
 
     @property
     def dirty(self) -> bool:

@@ -12,7 +12,8 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     ``requests`` is by status code and holds every answered request, 499 included. ``failures`` is by cause and holds all that are
     charged to the version. ``draws`` (failed ones included) and ``draw_failures`` hold only requests the split drew: no override, no
     abort, no mirror. Failures of known users are not in ``draw_failures`` but in ``failed_users``, as (hash, cause) pairs, for the
-    judge to count once. ``latency`` maps histogram buckets (``telemetry.histogram``) to counts. ``in_flight`` is the version's level
+    judge to count once. ``latency`` maps histogram buckets (``telemetry.histogram``) to counts, without requests that clients gave up
+    on or that we refused meanwhile. ``in_flight`` is the version's level
     in this worker now, over all generations, not a difference. A request that fell back to stable counts once on each of the two
     versions: as the candidate's failure, with ``fallbacks``, and as stable's answer, which is no draw. ``retries_refused`` are those
     that the budget did not allow, ``limited`` requests that our own limits refused.

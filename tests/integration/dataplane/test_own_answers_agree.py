@@ -58,6 +58,7 @@ KINDS: dict[str, tuple[bytes, list[Told]]] = {
     "a bad chunk": (b"PUT /shop HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" + HOST + b"nine\r\n", [("shop", "v1", 400, "malformed")]),
     "another host than the certificate's": (b"GET /shop HTTP/1.1\r\nHost: not.ours\r\n\r\n", [("", "", 421, "misdirected")]),
     "a redirect to https": (b"GET /shop HTTP/1.1\r\nHost: plain\r\n\r\n", [("", "", 308, "redirect")]),
+    "a client that leaves": (b"PUT /shop HTTP/1.1\r\nContent-Length: 9\r\n" + HOST + b"abc", [("shop", "v1", 499, "gone")]),
     "no place": (b"GET /full HTTP/1.1\r\n" + HOST, [("full", "v1", 503, "busy")]),
 }
 

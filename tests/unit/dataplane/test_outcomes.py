@@ -175,6 +175,7 @@ async def test_the_access_log_and_the_counters_agree(name: str, tmp_path: Path) 
         assert sum(line.get("retries", 0) for line in own) == (cell.retries if cell else 0)
         assert sum(line.get("limited", False) for line in own) == (cell.limited if cell else 0)
         assert sum("answered_by" in line for line in own) == (cell.fallbacks if cell else 0)
+        assert sum("own" not in line for line in own) == (sum(cell.latency.values()) if cell else 0)
         assert (cell.in_flight if cell else 0) == 0
 
 
