@@ -7,6 +7,8 @@ to for a moment, or a reset would eat its answer. What arrives on it is read by 
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
 
 HEAD, BODY, WAIT, LINGER = range(4)
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: wait, but for no time. Without it an abort ends like any close
 NEVER = b"\0"  # no read that follows a request ends in this and is taken for one
 
 
@@ -162,7 +165,9 @@ class ClientConnection(asyncio.Protocol):
             self.reply(error.status, error.reason)
 
     def abort(self) -> None:
-        """End without a clean close, so that what was sent cannot pass for whole."""
+        """End with a reset: to HTTP/1.0 any other end would say that what was sent is the whole body (rule 34)."""
+        if not self.transport.is_closing() and (sock := self.transport.get_extra_info("socket")) is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self.transport.abort()
 
     def cut(self) -> None:

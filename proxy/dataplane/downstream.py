@@ -103,7 +103,7 @@ class Downstream(ClientConnection):
                 self._exchange.refused(408, reason)
                 self.reply(408, reason)
             elif not (self._half_closed and self._exchange.answered):
-                self.transport.abort()  # gone: connection_lost counts it
+                self.abort()  # gone: connection_lost counts it
         elif self._state == HEAD and self._buffer:
             self._refuse(DownstreamError(408, "the head did not arrive in time"), limits.HEAD_TIMEOUT_S)
         else:

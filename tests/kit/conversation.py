@@ -7,6 +7,8 @@ when told: ``pass_time`` turns the wheel of time-outs.
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
@@ -32,6 +34,7 @@ class FakeTransport:
         self.closing = False
         self.aborted = False
         self.eof_written = False
+        self.options: list[tuple[int, int, bytes]] = []  # of its socket
         self.restless = False  # an origin's socket that is not silent while it is idle
 
     def poll(self, _timeout_ms: int) -> list[int]:
@@ -53,7 +56,20 @@ class FakeTransport:
         assert 0 < low < high
 
     def get_extra_info(self, name: str) -> Any:
-        return self._peer if name == "peername" else None
+        return {"peername": self._peer, "socket": self}.get(name)
+
+    def fileno(self) -> int:
+        """As a socket: a number that leaves room for others."""
+        return 3
+
+    def setsockopt(self, level: int, option: int, value: bytes) -> None:
+        """As a socket."""
+        self.options.append((level, option, value))
+
+    @property
+    def reset(self) -> bool:
+        """Whether its peer was told by a reset that this is no regular end."""
+        return self.aborted and (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)) in self.options
 
     def is_closing(self) -> bool:
         return self.closing

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 RESPONSE_S = 1.6  # timeouts.response and .idle of the service that suffers; over the grace of a client that closed its sending side
 IDLE_S = 0.6
 GET = b"GET / HTTP/1.1\r\nHost: frail\r\n\r\n"
+OLD_GET = b"GET / HTTP/1.0\r\nHost: frail\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: frail\r\nContent-Length: 4\r\n\r\nbody"
 SLOW_GET = b"GET /slow/700 HTTP/1.1\r\nHost: frail\r\n\r\n"
 HALF_HEAD = b"GET / HTTP/1.1\r\nHost: fra"
@@ -60,13 +61,16 @@ ORIGIN: Sequence[Fault] = (
     Fault("resets in a chunked body", CUT, 200, "reset", says(CHUNKED, "5\r\nhalf \r\n", then="reset")),
     Fault("closes in a chunked body", CUT, 200, "reset", says(CHUNKED, "5\r\nhalf \r\n", then="close")),
     Fault("closes in a chunk", CUT, 200, "reset", says(CHUNKED, "5\r\nha", then="close")),
+    Fault("closes in a chunked body, HTTP/1.0 client", CUT, 200, "reset", says(CHUNKED, "5\r\nhalf \r\n", then="close"), OLD_GET),
     Fault("resets in a body that ends with the connection", CUT, 200, "reset", says(ENDLESS, "half ", then="reset")),
+    Fault("resets in such a body, HTTP/1.0 client", CUT, 200, "reset", says(ENDLESS, "half ", then="reset"), OLD_GET),
     Fault("closes at the end of such a body", WHOLE, 200, "", says(ENDLESS, "all of it", then="close")),
     Fault("does not answer", "504", 504, "timeout", {"mode": "hang"}),
     Fault("does not answer a POST", "504", 504, "timeout", {"mode": "hang"}, POST),
     Fault("trickles its head beyond `timeouts.response`", "504", 504, "timeout", says(*"HTTP/1.1 200", gap_s=0.3)),
     Fault("stalls in a body with a length", CUT, 200, "timeout", says(COUNTED, "half a ")),
     Fault("stalls in a chunked body", CUT, 200, "timeout", says(CHUNKED, "5\r\nhalf \r\n")),
+    Fault("stalls in a chunked body, HTTP/1.0 client", CUT, 200, "timeout", says(CHUNKED, "5\r\nhalf \r\n"), OLD_GET),
     Fault("trickles slower than `timeouts.idle`", CUT, 200, "timeout", says(COUNTED, *"half a body!", gap_s=0.9)),
     Fault("trickles within `timeouts.idle`", WHOLE, 200, "", says(COUNTED, *"half a body!", gap_s=0.15, then="next")),
     Fault(

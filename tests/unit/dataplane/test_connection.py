@@ -103,3 +103,37 @@ async def test_a_body_that_stalls_is_logged_with_why(tmp_path: Path) -> None:
     line = await logged(tmp_path / "log", b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\n", 61)
 
     assert ("v1", 408, "too_slow") == (line["version"], line["code"], line["own"])
+
+
+async def test_a_body_that_only_the_end_of_the_connection_delimits_is_cut_short_by_a_reset() -> None:
+    """Rule 34: to a client of HTTP/1.0 any other end would say that what it has is all of it."""
+    talk = Conversation()
+    await talk.client.says(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    await talk.origin_says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf \r\n")
+    await talk.origin_ends()
+
+    assert talk.client.heard().endswith(b"\r\n\r\nhalf ")
+    assert talk.client.transport.reset
+    await talk.end()
+
+
+async def test_a_client_that_reads_nothing_is_told_by_a_reset_that_it_did_not_get_all() -> None:
+    """Rule 34: what waits for it in the kernel would still reach it, and then look whole."""
+    talk = Conversation()
+    await talk.client.says(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    await talk.origin_says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf \r\n")
+    talk.client.protocol.pause_writing()
+    await talk.pass_time(limits.IDLE_TIMEOUT_S + 1)
+
+    assert talk.client.transport.reset
+    await talk.end()
+
+
+async def test_an_answer_that_ended_well_is_followed_by_no_reset() -> None:
+    talk = Conversation()
+    await talk.client.says(b"GET / HTTP/1.0\r\nHost: a\r\n\r\n")
+    await talk.origin_says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nall\r\n0\r\n\r\n")
+
+    assert talk.client.transport.closing
+    assert not talk.client.transport.reset
+    await talk.end()
