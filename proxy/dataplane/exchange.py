@@ -216,9 +216,9 @@ class Exchange(Attempts):
         return b"\r\n".join(lines)
 
     def asked_for(self, response: Response) -> bool:
-        """Whether a 101 switches to what the client wanted (rule 32)."""
+        """Whether a 101 switches to what the client wanted (rule 32), and says so as RFC 9110 section 7.8 has it: in Connection too."""
         asked = self._request.upgrade
-        return asked != b"" and response.upgrade.lower() == asked.lower()
+        return asked != b"" and response.switches and response.upgrade.lower() == asked.lower()
 
     def switch(self, response: Response, rest: bytes) -> None:
         """The origin has agreed: the request is answered, and both connections are a tunnel's (rule 28)."""

@@ -48,6 +48,7 @@ class Response:
     has_date = False
     length = UNTIL_CLOSE
     upgrade = b""  # what a 101 switches to
+    switches = False  # Connection says that it does
     idle_s = limits.IDLE_UPSTREAM_S
 
     def __init__(self, status: int, head: bytes) -> None:
@@ -110,6 +111,8 @@ def _read_fields(response: Response, minor: int, special: list[Field], lines: li
                     keep_alive = False
                 elif b"keep-alive" in names:
                     keep_alive = not closing  # RFC 9112 section 9.3: `close` wins, wherever it stands
+                if b"upgrade" in names:
+                    response.switches = True
                 if not names <= _CONNECTION_WORDS:
                     nominated = names if nominated is None else nominated | names
             elif kind == Kind.TRANSFER_ENCODING:

@@ -77,14 +77,28 @@ async def test_the_agreement_reaches_the_client_as_one() -> None:
     await talk.end()
 
 
-@pytest.mark.parametrize("answer", [AGREED.replace(b"websocket", b"other"), AGREED.replace(b"HTTP/1.1", b"HTTP/1.0")])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        AGREED.replace(b"websocket", b"other"),
+        AGREED.replace(b"websocket", b"websocket, other"),
+        AGREED.replace(b"HTTP/1.1", b"HTTP/1.0"),
+        AGREED.replace(b"Upgrade: websocket\r\n", b""),
+        AGREED.replace(b"Connection: Upgrade\r\n", b""),
+        AGREED.replace(b"Connection: Upgrade", b"Connection: close"),
+    ],
+)
 async def test_an_agreement_to_something_else_is_a_broken_origin(answer: bytes) -> None:
-    """Rule 32."""
+    """Rules 28 and 32: the protocol that was asked for, and said in both fields."""
     talk = Conversation()
     await talk.client.says(ASK)
-    await talk.origin_says(answer)
+    await talk.origin_says(answer + b"evil")
+    heard = talk.client.heard()
 
-    assert talk.client.heard().startswith(b"HTTP/1.1 502")
+    assert heard.startswith(b"HTTP/1.1 502")
+    assert b"evil" not in heard
+    assert {"protocol": 1} == talk.counts()["v1"].failures
+    assert talk.origin().closing
     await talk.end()
 
 
