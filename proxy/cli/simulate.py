@@ -142,7 +142,8 @@ def simulate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
         horizon_s=given["until_s"],
     )
     broken = broken_bounds(report, given["max_false_alarms"], given["min_caught"])
-    _say(output, {**given, "service": service.name, "file": str(path), "digest": intent.digest}, report, broken)
+    told = {**given, "service": service.name, "file": str(path), "digest": intent.digest}
+    _say(output, told, report, notes(service, given["cause"]), broken)
     return 1 if broken else 0
 
 
@@ -180,6 +181,18 @@ def chosen(intent: Intent, name: str | None) -> Service:
     return service
 
 
+def notes(service: Service, cause: str) -> list[str]:
+    """What of this service is not as it was played, as sentences."""
+    found = []
+    if service.sticky is not None:
+        found.append("sticky: a user who keeps failing counts once; here every request is another user's, so it may take longer")
+    if service.fallback:
+        found.append("fallback: stable answers safe requests that fail on the candidate; fewer users see an error than failures here")
+    if cause not in service.rollout.guard.failures:
+        found.append(f"this plan's guard does not count {cause}; it counts {', '.join(service.rollout.guard.failures)}")
+    return found
+
+
 def broken_bounds(report: Report, max_false_alarms: float | None, min_caught: float | None) -> list[str]:
     """The bounds that did not hold, as sentences."""
     broken = []
@@ -190,15 +203,15 @@ def broken_bounds(report: Report, max_false_alarms: float | None, min_caught: fl
     return broken
 
 
-def _say(output: str, given: dict[str, Any], report: Report, broken: list[str]) -> None:
+def _say(output: str, given: dict[str, Any], report: Report, remarks: list[str], broken: list[str]) -> None:
     if output == "json":
         import msgspec
 
         from proxy.cli.output import say
 
-        say("json", {"given": given, **msgspec.to_builtins(report), "holds": not broken, "broken": broken}, "")
+        say("json", {"given": given, **msgspec.to_builtins(report), "notes": remarks, "holds": not broken, "broken": broken}, "")
         return
     from proxy.cli.simulation_view import render
     from proxy.cli.status_view import show
 
-    show(render(given, report, broken))
+    show(render(given, report, remarks, broken))

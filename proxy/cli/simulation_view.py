@@ -14,10 +14,11 @@ from proxy.simulation.report import Report, Series, Spread
 _ENDS = {"promoted": "promoted", "rolled_back": "rolled back", "paused": "paused", "held": "still held"}
 
 
-def render(given: Mapping[str, Any], report: Report, broken: Sequence[str]) -> RenderableType:
-    """Everything ``simulate`` shows. ``given`` are its options by name, ``broken`` the bounds that did not hold."""
+def render(given: Mapping[str, Any], report: Report, notes: Sequence[str], broken: Sequence[str]) -> RenderableType:
+    """Everything ``simulate`` shows. ``given`` are its options by name, ``notes`` remarks, ``broken`` the bounds that did not hold."""
     parts: list[RenderableType] = [_title(given), Text(), _figures(report), Text(), Text(_false_alarms(report))]
     parts += [Text(f"{_ENDS[end]}, for example: {why}", style="dim") for end, why in report.candidate.why.items()]
+    parts += [Text(f"note: {note}", style="yellow") for note in notes]
     parts += [Text(f"does not hold: {sentence}", style="red") for sentence in broken]
     return Group(*parts)
 

@@ -10,8 +10,9 @@ import click
 import pytest
 
 from proxy.cli.main import main
-from proxy.cli.simulate import broken_bounds, duration, rate, share, time_of_day
+from proxy.cli.simulate import broken_bounds, duration, notes, rate, share, time_of_day
 from proxy.model.rollout import RolloutPlan
+from proxy.model.service import Service, Sticky
 from proxy.simulation import Report, Traffic, simulate
 
 FILE = """\
@@ -111,6 +112,17 @@ def test_a_bound_that_does_not_hold_ends_with_1_and_is_named(capsys: pytest.Capt
     code, out, _ = call(capsys, file, *QUICK, "--candidate-errors", "0.1%", "--min-caught", "90%")
 
     assert (1, "does not hold: the guard caught 0 % of the candidates, 90 % wanted") == (code, out.splitlines()[-1].strip())
+
+
+def test_what_is_not_played_is_noted() -> None:
+    service = Service("shop", (), target="v1", sticky=Sticky("client_ip"), fallback=True)
+
+    assert [
+        "sticky",
+        "fallback",
+        "this plan's guard does not count no_endpoint; it counts status_5xx, connect, timeout, reset, protocol",
+    ] == [note.partition(": ")[0] for note in notes(service, "no_endpoint")]
+    assert [] == notes(Service("shop", (), target="v1"), "status_5xx")
 
 
 def test_false_alarms_have_a_bound_too() -> None:

@@ -40,10 +40,10 @@ EQUAL = replace(
 REPORT = Report(candidate=CANDIDATE, equal=EQUAL, false_alarms=0.0, false_alarms_at_most=0.00299, alpha=0.001)
 
 
-def text(broken: tuple[str, ...] = (), report: Report = REPORT, **given: Any) -> str:
+def text(broken: tuple[str, ...] = (), notes: tuple[str, ...] = (), report: Report = REPORT, **given: Any) -> str:
     """As a wide terminal without colours would show it."""
     console = Console(file=io.StringIO(), width=160, color_system=None)
-    console.print(render({**GIVEN, **given}, report, broken))
+    console.print(render({**GIVEN, **given}, report, notes, broken))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -94,8 +94,12 @@ def test_an_example_of_each_end_is_given() -> None:
     assert "rolled back, for example: it fails too often" in text()
 
 
+def test_notes_are_told() -> None:
+    assert "note: not quite so" in text(notes=("not quite so",))
+
+
 def test_what_does_not_hold_comes_last() -> None:
-    assert "does not hold: too few" == text(broken=("too few",)).splitlines()[-1].strip()
+    assert "does not hold: too few" == text(broken=("too few",), notes=("a note",)).splitlines()[-1].strip()
 
 
 @pytest.mark.parametrize(
