@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
+from random import Random
+from typing import Any
 
-from proxy.model.rollout import Guard, RolloutPlan, WeightStep
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy.model.rollout import GateStep, Guard, RolloutPlan, WeightStep
 from proxy.simulation import Report, Traffic, simulate
+from proxy.simulation.play import play
 
 
 def report(weight_bp: int, for_s: float, traffic: Traffic, *, guard: Guard, runs: int, equal_runs: int) -> Report:
@@ -53,3 +59,50 @@ def test_at_the_very_edge_of_what_is_tolerated_alarms_stay_below_alpha(share_bp:
     found = report(share_bp, 900.0, traffic, guard=Guard(alpha=0.2, ratio=1.0), runs=1, equal_runs=400)
 
     assert 0 < found.false_alarms <= 0.2
+
+
+HORIZON_S = 7200.0
+
+weights = st.builds(
+    WeightStep,
+    weight_bp=st.sampled_from([1, 100, 2500, 5000, 9999, 10_000]),
+    for_s=st.sampled_from([0.0, 0.5, 60.0, 3600.0]),
+    min_requests=st.sampled_from([0, 1, 50, 5000]),
+)
+plans = st.builds(
+    RolloutPlan,
+    steps=st.lists(st.one_of(weights, st.just(GateStep())), max_size=4).map(tuple),
+    guard=st.builds(
+        Guard,
+        alpha=st.sampled_from([1e-6, 0.01, 0.9]),
+        ratio=st.sampled_from([0.1, 1.0, 10.0]),
+        min_failures=st.sampled_from([1, 3, 100]),
+        action=st.sampled_from(["rollback", "pause"]),
+    ),
+    deadline_s=st.sampled_from([0.0, 5.0, 3700.0]),
+    on_deadline=st.sampled_from(["rollback", "pause"]),
+)
+traffics = st.builds(
+    Traffic,
+    rps=st.sampled_from([0.001, 1.0, 1000.0, 1e6]),
+    stable_errors=st.sampled_from([0.0, 0.001, 1.0]),
+    candidate_errors=st.sampled_from([0.0, 0.01, 1.0]),
+    onset_s=st.sampled_from([0.0, 30.0, 5000.0]),
+    quiet_rps=st.sampled_from([None, 0.001]),
+)
+
+
+@given(plans, traffics, st.sampled_from(["pass", "hold"]), st.integers(0, 99))
+def test_whatever_the_plan_a_rollout_ends_and_keeps_to_it(plan: RolloutPlan, traffic: Traffic, gates: Any, seed: int) -> None:
+    """Nothing is promoted before the plan's time, past a held gate, or without the requests it asks for."""
+    ending = play(plan, traffic, Random(seed), gates=gates, cause="reset", horizon_s=HORIZON_S)
+    steps = [step for step in plan.steps if isinstance(step, WeightStep)]
+
+    assert 0 <= ending.candidate_failures <= ending.candidate_requests
+    assert ending.at_s <= HORIZON_S + 1.0
+    if ending.end == "promoted":
+        assert gates == "pass" or len(steps) == len(plan.steps)
+        assert ending.at_s >= sum(step.for_s for step in steps) - 1e-6
+        assert ending.candidate_requests >= sum(max(1, step.min_requests) for step in steps)
+    else:
+        assert ending.why
