@@ -156,3 +156,7 @@ ADMIN_ANSWER_BYTES_MAX: Final = 32 * 1024 * KiB  # the effective configuration o
 TOKEN_BYTES_MAX: Final = 4 * KiB  # a bearer token; a longer file is the wrong file
 WATCH_INTERVAL_S: Final = 1.0  # between two looks of `status --watch` and `rollout watch`
 WATCH_LOST_MAX_S: Final = 15.0  # a watched proxy may restart; away for longer it is gone
+
+# ---- simulation -----------------------------------------------------------------------------------------------------------------
+SIMULATED_RUNS_MAX: Final = 100_000  # rollouts of one report: a false-alarm rate of 0.001 to a tenth; minutes of computing
+SIMULATED_RPS_MAX: Final = 1_000_000.0  # requests a second; more than a machine this runs on can be asked

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from proxy.cli.output import output_option, say
+
+if TYPE_CHECKING:  # the reader is imported when a file is read
+    from proxy.config import ConfigInvalid
 
 config_option = click.option(
     "--config",
@@ -68,11 +72,7 @@ def validate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
     try:
         intent = load(path, env=os.environ, overrides=overrides)
     except ConfigInvalid as error:
-        mistakes = error.mistakes
-        rows = [{"file": str(m.file), "line": m.line, "column": m.column, "key": m.key, "text": m.text} for m in mistakes]
-        lines = [*(str(m) for m in mistakes), counted(len(mistakes) + error.untold, "mistake")]
-        say(output, {"valid": False, "file": str(path), "mistakes": rows}, "\n".join(lines))
-        return 1
+        return say_mistakes(output, path, error)
     counts = {"listeners": len(intent.listeners), "services": len(intent.services), "routes": len(intent.routes)}
     summary = ", ".join(counted(n, noun.removesuffix("s")) for noun, n in counts.items())
     say(
@@ -81,6 +81,15 @@ def validate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
         f"valid: {summary} (digest {intent.digest[:12]}) in {path}",
     )
     return 0
+
+
+def say_mistakes(output: str, path: Path, error: ConfigInvalid) -> int:
+    """Print every mistake of the configuration at ``path``; returns the exit code that this is."""
+    mistakes = error.mistakes
+    rows = [{"file": str(m.file), "line": m.line, "column": m.column, "key": m.key, "text": m.text} for m in mistakes]
+    lines = [*(str(m) for m in mistakes), counted(len(mistakes) + error.untold, "mistake")]
+    say(output, {"valid": False, "file": str(path), "mistakes": rows}, "\n".join(lines))
+    return 1
 
 
 @click.command()

@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "run": "proxy.cli.configured",
     "validate": "proxy.cli.configured",
     "schema": "proxy.cli.configured",
+    "simulate": "proxy.cli.simulate",
     "reload": "proxy.cli.live",
     "status": "proxy.cli.live",
     "healthcheck": "proxy.cli.live",

@@ -13,6 +13,7 @@ RANKS: dict[str, int] = {
     "wire": 1, "model": 1, "telemetry": 1,
     "routing": 2, "analysis": 2,
     "dataplane": 3, "config": 3, "store": 3, "rollout": 3, "shadow": 3,
+    "simulation": 4,
     "control": 5,
     "admin": 6,
     "supervisor": 7, "cli": 7,

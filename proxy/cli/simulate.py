@@ -1,0 +1,217 @@
+"""``simulate``: a service's plan against a synthetic candidate. Reads options and a configuration; ``proxy.simulation`` plays."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from proxy import limits
+from proxy.cli.configured import config_option, say_mistakes, set_option
+from proxy.cli.output import output_option
+from proxy.errors import OperatorError
+from proxy.model.rollout import CAUSES
+
+if TYPE_CHECKING:
+    from proxy.model.intent import Intent
+    from proxy.model.service import Service
+    from proxy.simulation import Report, Traffic
+
+
+def share(ctx: click.Context | None, param: click.Parameter | None, text: str | None) -> float | None:
+    """``5%`` or ``0.05`` as 0.05; None stays None. click.BadParameter on anything else."""
+    if text is None:
+        return None
+    value = _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= value <= 1:
+        raise click.BadParameter(f"{text!r} is no share of everything; write 5% or 0.05, 100% or 1 at most", ctx, param)
+    return value
+
+
+def rate(ctx: click.Context | None, param: click.Parameter | None, text: str | None) -> float | None:
+    """Requests a second; None stays None. click.BadParameter on anything else."""
+    if text is None:
+        return None
+    value = _number(text)
+    if not 0 < value <= limits.SIMULATED_RPS_MAX:
+        allowed = f"write requests a second, over 0 and {limits.SIMULATED_RPS_MAX:,.0f} at most"
+        raise click.BadParameter(f"{text!r} is no rate; {allowed}", ctx, param)
+    return value
+
+
+def duration(ctx: click.Context | None, param: click.Parameter | None, text: str) -> float:
+    """The configuration's durations, in seconds. click.BadParameter on anything else."""
+    from proxy.config.scalars import duration_s
+
+    try:
+        return duration_s(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+def time_of_day(ctx: click.Context | None, param: click.Parameter | None, text: str) -> float:
+    """``HH:MM`` in seconds since midnight. click.BadParameter on anything else."""
+    found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no time of day; write HH:MM, 00:00 to 23:59", ctx, param)
+    return int(found[1]) * 3600.0 + int(found[2]) * 60.0
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan  # which is within no bounds
+
+
+@click.command()
+@click.argument("file", required=False)
+@config_option
+@set_option
+@click.option("--service", metavar="S", help="Whose plan; may be left out when only one service has a target.")
+@click.option("--rps", callback=rate, metavar="N", required=True, help="Requests a second of the whole service.")
+@click.option(
+    "--candidate-errors", callback=share, metavar="P", required=True, help="Share of the candidate's requests that fail: 5% or 0.05."
+)
+@click.option("--stable-errors", callback=share, metavar="P", default="0.1%", show_default=True, help="The same of stable.")
+@click.option(
+    "--onset",
+    "onset_s",
+    callback=duration,
+    metavar="T",
+    default="0",
+    show_default=True,
+    help="The candidate is as good as stable until then.",
+)
+@click.option("--cause", type=click.Choice(CAUSES), default="status_5xx", show_default=True, help="How requests fail.")
+@click.option("--quiet-rps", callback=rate, metavar="N", help="Requests a second at 04:00; --rps is then the rate at 16:00.")
+@click.option(
+    "--begins",
+    "begins_s",
+    callback=time_of_day,
+    metavar="HH:MM",
+    default="10:00",
+    show_default=True,
+    help="Of the rollout, with --quiet-rps.",
+)
+@click.option("--gates", type=click.Choice(["pass", "hold"]), default="pass", show_default=True, help="Pass them at once, or wait.")
+@click.option(
+    "--until",
+    "until_s",
+    callback=duration,
+    metavar="T",
+    default="24h",
+    show_default=True,
+    help="A rollout that is not over by then is held.",
+)
+@click.option("--runs", type=click.IntRange(1, limits.SIMULATED_RUNS_MAX), default=1000, show_default=True, help="Rollouts to play.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same report.")
+@click.option("--max-false-alarms", callback=share, metavar="P", help="Exit 1 when more of the equal candidates are accused.")
+@click.option("--min-caught", callback=share, metavar="P", help="Exit 1 when the guard catches the candidate in fewer rollouts.")
+@output_option
+def simulate(file: str | None, config: str | None, overrides: tuple[tuple[str, str], ...], output: str, **given: Any) -> int:
+    """Play a service's rollout plan against a synthetic candidate, a thousand times on a virtual clock.
+
+    The machine and the guard are those of the proxy. Says how often the candidate is promoted, caught or held, how soon, how many
+    failed requests users meet, and how often a candidate as good as stable would be accused.
+    """
+    from proxy.config import ConfigInvalid, discover, load
+    from proxy.simulation import simulate as played
+
+    if file and config:
+        raise click.UsageError("give the file once: as FILE or with --config")
+    traffic = described(given)
+    path, _ = discover(file or config, env=os.environ, cwd=Path.cwd())
+    try:
+        intent = load(path, env=os.environ, overrides=overrides)
+    except ConfigInvalid as error:
+        return say_mistakes(output, path, error)
+    service = chosen(intent, given["service"])
+    report = played(
+        service.rollout,
+        traffic,
+        runs=given["runs"],
+        seed=given["seed"],
+        gates=given["gates"],
+        cause=given["cause"],
+        horizon_s=given["until_s"],
+    )
+    broken = broken_bounds(report, given["max_false_alarms"], given["min_caught"])
+    told = {**given, "service": service.name, "file": str(path), "digest": intent.digest}
+    _say(output, told, report, notes(service, given["cause"]), broken)
+    return 1 if broken else 0
+
+
+def described(given: Mapping[str, Any]) -> Traffic:
+    """The traffic that the options describe. Raises ``click.UsageError`` where two contradict each other."""
+    from proxy.simulation import Traffic
+
+    quiet = given["quiet_rps"]
+    if quiet is not None and quiet > given["rps"]:
+        raise click.UsageError(f"--quiet-rps {quiet:g} is over --rps {given['rps']:g}, which is the rate of the busiest hour")
+    if given["until_s"] <= given["onset_s"]:
+        raise click.UsageError("--until must be later than --onset")
+    return Traffic(
+        rps=given["rps"],
+        stable_errors=given["stable_errors"],
+        candidate_errors=given["candidate_errors"],
+        onset_s=given["onset_s"],
+        quiet_rps=quiet,
+        begins_s=given["begins_s"],
+    )
+
+
+def chosen(intent: Intent, name: str | None) -> Service:
+    """The service to play: the one named, or the only one that has rollouts. Raises ``OperatorError`` or ``click.UsageError``."""
+    able = [service for service in intent.services if service.target]
+    if name is None:
+        if len(able) == 1:
+            return able[0]
+        raise click.UsageError(f"say which service with --service; those with a target: {', '.join(s.name for s in able) or 'none'}")
+    service = intent.service(name)
+    if service is None:
+        raise OperatorError(f"no service {name!r}; there is {', '.join(s.name for s in intent.services)}")
+    if not service.target:
+        raise OperatorError(f"service {name} has a fixed traffic split and no rollouts; give it target: instead of traffic:")
+    return service
+
+
+def notes(service: Service, cause: str) -> list[str]:
+    """What of this service is not as it was played, as sentences."""
+    found = []
+    if service.sticky is not None:
+        found.append("sticky: a user who keeps failing counts once; here every request is another user's, so it may take longer")
+    if service.fallback:
+        found.append("fallback: stable answers safe requests that fail on the candidate; fewer users see an error than failures here")
+    if cause not in service.rollout.guard.failures:
+        found.append(f"this plan's guard does not count {cause}; it counts {', '.join(service.rollout.guard.failures)}")
+    return found
+
+
+def broken_bounds(report: Report, max_false_alarms: float | None, min_caught: float | None) -> list[str]:
+    """The bounds that did not hold, as sentences."""
+    broken = []
+    if max_false_alarms is not None and report.false_alarms > max_false_alarms:
+        broken.append(f"false alarms in {100 * report.false_alarms:g} % of rollouts, {100 * max_false_alarms:g} % allowed")
+    if min_caught is not None and report.candidate.caught < min_caught:
+        broken.append(f"the guard caught {100 * report.candidate.caught:g} % of the candidates, {100 * min_caught:g} % wanted")
+    return broken
+
+
+def _say(output: str, given: dict[str, Any], report: Report, remarks: list[str], broken: list[str]) -> None:
+    if output == "json":
+        import msgspec
+
+        from proxy.cli.output import say
+
+        say("json", {"given": given, **msgspec.to_builtins(report), "notes": remarks, "holds": not broken, "broken": broken}, "")
+        return
+    from proxy.cli.simulation_view import render
+    from proxy.cli.status_view import show
+
+    show(render(given, report, remarks, broken))

@@ -1,0 +1,128 @@
+"""Many rollouts of one plan, and what they have in common. Pure; knows nothing of terminals.
+
+Each report has two series: the candidate as described, and one that is as good as stable (same plan, same traffic), whose alarms are
+false by construction.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from random import Random
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from proxy.model.rollout import Cause, RolloutPlan
+from proxy.simulation.play import ENDS, Ending, Gates, play
+from proxy.simulation.traffic import Traffic
+
+_SURE: Final = 0.95
+"""Confidence of the one-sided bound on the rate of false alarms."""
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """Of a figure over the rollouts that have it."""
+
+    mean: float
+    median: float
+    p90: float
+    most: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread | None:
+        """None of no values: no data is not zero."""
+        if not values:
+            return None
+        ordered = sorted(values)
+        return cls(math.fsum(ordered) / len(ordered), quantile(ordered, 0.5), quantile(ordered, 0.9), ordered[-1])
+
+
+def quantile(ordered: Sequence[float], share: float) -> float:
+    """The smallest value that at least ``share`` of them do not exceed (the nearest rank)."""
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+class Series(msgspec.Struct, frozen=True):
+    """``runs`` rollouts. Probabilities are shares of them (0..1), seconds are of the virtual clock.
+
+    ``ends`` has promoted, rolled_back, paused, held; ``caught`` are those that the guard ended or paused at or after the onset,
+    ``alarms`` those in which it did so at all. ``decision_s`` runs from the onset to that moment, over the caught; ``promotion_s`` from
+    the beginning, over the promoted. ``requests`` and ``failures`` are the candidate's in a rollout.
+    ``why`` has the reason of one rollout for each end that has one.
+    """
+
+    runs: int
+    ends: dict[str, float]
+    caught: float
+    alarms: float
+    decision_s: Spread | None
+    promotion_s: Spread | None
+    requests: Spread
+    failures: Spread
+    why: dict[str, str]
+
+    @classmethod
+    def of(cls, endings: Sequence[Ending], onset_s: float) -> Series:
+        """What these have in common; at least one is needed."""
+        caught = [ending for ending in endings if ending.by_guard and ending.at_s >= onset_s]
+        requests = Spread.of([ending.candidate_requests for ending in endings])
+        failures = Spread.of([ending.candidate_failures for ending in endings])
+        assert requests is not None
+        assert failures is not None
+        return cls(
+            runs=len(endings),
+            ends={end: sum(ending.end == end for ending in endings) / len(endings) for end in ENDS},
+            caught=len(caught) / len(endings),
+            alarms=sum(ending.by_guard for ending in endings) / len(endings),
+            decision_s=Spread.of([ending.at_s - onset_s for ending in caught]),
+            promotion_s=Spread.of([ending.at_s for ending in endings if ending.end == "promoted"]),
+            requests=requests,
+            failures=failures,
+            why={ending.end: ending.why for ending in reversed(endings) if ending.why},
+        )
+
+
+class Report(msgspec.Struct, frozen=True):
+    """``candidate`` as described, ``equal`` as good as stable. ``false_alarms_at_most``: their true rate, with 95 % confidence."""
+
+    candidate: Series
+    equal: Series
+    false_alarms: float
+    false_alarms_at_most: float
+    alpha: float
+
+
+def simulate(
+    plan: RolloutPlan, traffic: Traffic, *, runs: int, seed: int, gates: Gates, cause: Cause, horizon_s: float, equal_runs: int = 0
+) -> Report:
+    """Play ``runs`` rollouts (at least 1) with the candidate and ``equal_runs`` (0: as many) with its equal. Same seed, same report."""
+
+    def series(name: str, traffic: Traffic, runs: int) -> Series:
+        chance = Random(f"{seed} {name}")
+        endings = [play(plan, traffic, chance, gates=gates, cause=cause, horizon_s=horizon_s) for _ in range(runs)]
+        return Series.of(endings, traffic.onset_s)
+
+    candidate = series("candidate", traffic, runs)
+    equal = series("equal", replace(traffic, candidate_errors=traffic.stable_errors, onset_s=0.0), equal_runs or runs)
+    alarms = round(equal.alarms * equal.runs)
+    return Report(candidate, equal, equal.alarms, at_most(alarms, equal.runs), plan.guard.alpha)
+
+
+def at_most(count: int, of: int) -> float:
+    """Upper bound, 95 % one-sided, of a probability that showed itself ``count`` times in ``of`` (Clopper and Pearson 1934)."""
+    if count >= of:
+        return 1.0
+    low, high = count / of, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _cumulative(count, of, middle) > 1 - _SURE else (low, middle)
+    return high
+
+
+def _cumulative(count: int, of: int, probability: float) -> float:
+    """P(a binomial number of ``of`` tries is at most ``count``), for 0 < probability < 1."""
+    odds = math.log(probability) - math.log1p(-probability)
+    whole = of * math.log1p(-probability) + math.lgamma(of + 1)
+    return math.fsum(math.exp(whole - math.lgamma(k + 1) - math.lgamma(of - k + 1) + k * odds) for k in range(count + 1))

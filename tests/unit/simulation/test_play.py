@@ -1,0 +1,199 @@
+"""One rollout on the leaping clock: when it ends, how, and that leaping skips nothing that could have decided."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from typing import Any
+
+import pytest
+
+from proxy.analysis.guard import Tally, judge
+from proxy.model.position import Finding
+from proxy.model.rollout import GateStep, Guard, RolloutPlan, WeightStep
+from proxy.simulation import play as module
+from proxy.simulation.play import REPORT_S, Ending, failures_needed, play
+from proxy.simulation.traffic import Traffic
+from proxy.telemetry.snapshot import CellDelta
+
+DAY_S = 86_400.0
+GOOD = Traffic(rps=100.0, stable_errors=0.0, candidate_errors=0.0)
+BROKEN = Traffic(rps=100.0, stable_errors=0.0, candidate_errors=1.0, onset_s=100.0)
+THREE = (WeightStep(500, 300.0), WeightStep(2500, 300.0), WeightStep(5000, 300.0))
+
+
+def played(plan: RolloutPlan, traffic: Traffic, seed: int = 1, **changed: Any) -> Ending:
+    """A rollout with gates passed, status_5xx and a day's horizon, unless told otherwise."""
+    return play(plan, traffic, Random(seed), **{"gates": "pass", "cause": "status_5xx", "horizon_s": DAY_S, **changed})
+
+
+def test_a_good_candidate_is_promoted_after_the_time_of_the_plan() -> None:
+    ending = played(RolloutPlan(steps=THREE), GOOD)
+
+    assert ("promoted", 900.0, False, 0) == (ending.end, ending.at_s, ending.by_guard, ending.candidate_failures)
+
+
+def test_a_plan_without_steps_promotes_at_once() -> None:
+    assert ("promoted", 0.0) == (lambda e: (e.end, e.at_s))(played(RolloutPlan(steps=()), BROKEN))
+
+
+def test_a_minimum_of_requests_is_waited_for() -> None:
+    """10,000 requests at 5 a second, after the step's own 60 s."""
+    ending = played(RolloutPlan(steps=(WeightStep(500, 60.0, 10_000),)), GOOD)
+
+    assert ending.at_s == pytest.approx(2000, rel=0.05)
+    assert 10_000 <= ending.candidate_requests <= 10_050
+
+
+def test_a_broken_candidate_is_rolled_back_by_the_guard_soon_after_its_onset() -> None:
+    ending = played(RolloutPlan(steps=THREE), BROKEN)
+
+    assert ("rolled_back", True, True) == (ending.end, ending.by_guard, 100.0 < ending.at_s < 103.0)
+    assert "the candidate fails more than" in ending.why
+
+
+def test_the_look_comes_after_the_failure_that_decides() -> None:
+    ending = played(RolloutPlan(steps=THREE), BROKEN)
+
+    assert ending.at_s > 100.0 + REPORT_S
+
+
+def test_an_onset_after_the_promotion_is_not_met() -> None:
+    ending = played(RolloutPlan(steps=(WeightStep(500, 60.0),)), BROKEN)
+
+    assert ("promoted", 0) == (ending.end, ending.candidate_failures)
+
+
+def test_a_guard_that_pauses_ends_the_simulation_paused() -> None:
+    ending = played(RolloutPlan(steps=THREE, guard=Guard(action="pause")), BROKEN)
+
+    assert ("paused", True) == (ending.end, ending.by_guard)
+
+
+def test_a_guard_that_pauses_at_a_gate_ends_the_simulation_paused() -> None:
+    plan = RolloutPlan(steps=(WeightStep(500, 60.0), GateStep()), guard=Guard(action="pause"))
+    ending = played(plan, BROKEN, gates="hold")
+
+    assert ("paused", True) == (ending.end, ending.by_guard)
+
+
+def test_gates_are_passed_at_once() -> None:
+    plan = RolloutPlan(steps=(GateStep(), WeightStep(500, 60.0), GateStep(), GateStep(), WeightStep(5000, 60.0)))
+
+    assert ("promoted", 120.0) == (lambda e: (e.end, e.at_s))(played(plan, GOOD))
+
+
+def test_a_held_gate_holds_until_the_horizon_and_says_what_it_waits_for() -> None:
+    ending = played(RolloutPlan(steps=(WeightStep(500, 60.0), GateStep())), GOOD, gates="hold", horizon_s=3600.0)
+
+    assert ("held", 3600.0, "a person: gate after step 1") == (ending.end, ending.at_s, ending.why)
+
+
+def test_the_guard_is_on_at_a_held_gate() -> None:
+    plan = RolloutPlan(steps=(WeightStep(500, 60.0), GateStep()))
+    ending = played(plan, BROKEN, gates="hold")
+
+    assert ("rolled_back", True, True) == (ending.end, ending.by_guard, ending.at_s < 110.0)
+
+
+@pytest.mark.parametrize(("on_deadline", "end"), [("rollback", "rolled_back"), ("pause", "paused")])
+def test_a_deadline_ends_a_rollout_without_the_guard(on_deadline: Any, end: str) -> None:
+    plan = RolloutPlan(steps=(WeightStep(500, 60.0, 10**9),), deadline_s=600.0, on_deadline=on_deadline)
+    ending = played(plan, GOOD)
+
+    assert (end, False, "not promoted within 10m0s") == (ending.end, ending.by_guard, ending.why)
+    assert ending.at_s == pytest.approx(600.0, abs=0.2)
+
+
+def test_too_little_traffic_holds_until_the_horizon() -> None:
+    ending = played(RolloutPlan(steps=(WeightStep(100, 60.0, 1000),)), Traffic(0.1, 0.0, 0.0), horizon_s=7200.0)
+
+    assert ("held", True) == (ending.end, "of 1000 candidate requests" in ending.why)
+
+
+def test_a_cause_that_the_guard_does_not_count_is_not_caught() -> None:
+    ending = played(RolloutPlan(steps=THREE), BROKEN, cause="no_endpoint")
+
+    assert ("promoted", True) == (ending.end, ending.candidate_failures > 1000)
+
+
+def test_at_everything_there_is_no_evidence() -> None:
+    ending = played(RolloutPlan(steps=(WeightStep(10_000, 200.0),)), BROKEN)
+
+    assert ("promoted", False) == (ending.end, ending.by_guard)
+
+
+def test_the_same_chance_plays_the_same_rollout() -> None:
+    traffic = Traffic(1000.0, 0.01, 0.03, onset_s=30.0, quiet_rps=200.0)
+
+    assert played(RolloutPlan(), traffic, 9) == played(RolloutPlan(), traffic, 9)
+
+
+def test_a_rollout_costs_few_looks_however_many_requests_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2.4 million candidate requests, 2,400 of them failed: what makes a thousand rollouts a matter of seconds."""
+    looks = []
+    monkeypatch.setattr(module, "judge", lambda guard, tally: looks.append(1) or judge(guard, tally))
+    ending = played(RolloutPlan(steps=THREE), Traffic(10_000.0, 0.001, 0.001))
+
+    assert ("promoted", True) == (ending.end, len(looks) < 60)
+
+
+# ---- leaping ---------------------------------------------------------------------------------------------------------------------
+
+
+def tally(share_bp: int, candidate: int, stable: int) -> Tally:
+    counted = Tally(1)
+    for version, failed in (("v2", candidate), ("v1", stable)):
+        delta = CellDelta("s", version, 1, 1, share_bp / 10_000, draws=failed, draw_failures={"reset": failed})
+        counted.add(delta, stable="v1", candidate="v2")
+    return counted
+
+
+UNDECIDED = [
+    (share_bp, candidate, stable)
+    for share_bp in (100, 500, 5000, 9900)
+    for candidate, stable in ((0, 0), (2, 0), (10, 100), (60, 70), (1000, 1000))
+    if judge(Guard(), tally(share_bp, candidate, stable)).finding is not Finding.ROLLBACK
+]
+
+
+@pytest.mark.parametrize(("share_bp", "candidate", "stable"), UNDECIDED)
+def test_fewer_failures_than_needed_cannot_decide_and_about_as_many_can(share_bp: int, candidate: int, stable: int) -> None:
+    guard = Guard()
+    needed = failures_needed(guard, tally(share_bp, candidate, stable), share_bp)
+
+    assert needed < math.inf
+    before = judge(guard, tally(share_bp, candidate + int(needed) - 1, stable))
+    after = judge(guard, tally(share_bp, candidate + math.ceil(needed * 1.15) + 1, stable))
+    assert (True, Finding.ROLLBACK) == (before.finding is not Finding.ROLLBACK, after.finding)
+
+
+def test_failures_of_other_shares_count_for_what_is_needed() -> None:
+    assert failures_needed(Guard(), tally(500, 2, 0), 5000) < failures_needed(Guard(), tally(500, 0, 0), 5000)
+
+
+def test_the_guard_s_own_minimum_is_needed() -> None:
+    assert 12 == failures_needed(Guard(min_failures=12), tally(500, 0, 0), 500)
+
+
+@pytest.mark.parametrize("share_bp", [0, 10_000])
+def test_no_failures_are_enough_at_the_ends(share_bp: int) -> None:
+    assert math.inf == failures_needed(Guard(), tally(500, 9, 0), share_bp)
+
+
+def test_leaping_alarms_as_often_as_looking_after_every_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same plan under a loose guard, 400 rollouts each way: the shares differ by less than three standard errors."""
+    plan = RolloutPlan(steps=(WeightStep(5000, 120.0),), guard=Guard(alpha=0.2, ratio=1.0))
+    traffic = Traffic(100.0, 0.01, 0.01)
+
+    def alarms(seed: int) -> float:
+        chance = Random(seed)
+        options: dict[str, Any] = {"gates": "pass", "cause": "reset", "horizon_s": DAY_S}
+        return sum(play(plan, traffic, chance, **options).by_guard for _ in range(400)) / 400
+
+    leaping = alarms(1)
+    monkeypatch.setattr(module, "failures_needed", lambda guard, tally, share_bp: 1)
+    walking = alarms(2)
+
+    assert 0.05 < leaping < 0.2
+    assert leaping == pytest.approx(walking, abs=3 * math.sqrt(2 * 0.15 * 0.85 / 400))
