@@ -45,7 +45,7 @@ class Site:
         self.sound: OriginProcess = scene.origin("sound")
         log = scene.directory / "access.log"
         log.touch()
-        timeouts = {"response": f"{RESPONSE_S * 1000:.0f}ms", "idle": f"{IDLE_S * 1000:.0f}ms"}
+        timeouts = {"connect": f"{RESPONSE_S * 1000:.0f}ms", "response": f"{RESPONSE_S * 1000:.0f}ms", "idle": f"{IDLE_S * 1000:.0f}ms"}
         self.proxy: Headgate = scene.headgate(
             {
                 "frail": {"versions": versions(v1=self.frail.url), "target": "v1", "timeouts": timeouts},
@@ -158,7 +158,7 @@ def outcome_of(fault: Fault, site: Site) -> str:
     heard = ""
     with Raw(site.proxy.port) as client:
         for _ in range(fault.times):
-            client.says(fault.request)
+            client.says(fault.request + bytes(fault.upload))
             if fault.leaves:
                 under_way(fault, site, client)
                 goes(client, fault.leaves)
@@ -214,8 +214,8 @@ def test_a_fault_costs_what_the_table_says_and_nobody_else(site: Site, fault: Fa
     with site.load().running() as load:
         until(lambda: len(load.answers) >= LOAD_ANSWERS, BOUND_S, "load")
         site.frail.behave(**fault.manners)
-        if fault.manners.get("mode") == "refuse":
-            until(lambda: total(site.proxy.metrics(), "headgate_connections", service="frail") == 0, BOUND_S, "idle ones are gone")
+        if fault.manners.get("mode") in ("refuse", "full"):
+            until(site.parted, BOUND_S, "its connections have ended")
         at = len(load.answers)
         heard = outcome_of(fault, site)
         until(lambda: site.in_flight() == 0, BOUND_S, "the end of the request")

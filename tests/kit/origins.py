@@ -36,10 +36,12 @@ _PIECE = b"x" * 65536
 
 @dataclass
 class Manners:
-    """How it behaves. ``mode``: good, status (answers ``status``), reset, hang, garbage, say, or refuse (accepts no connection).
+    """How it behaves. ``mode``: good, status (answers ``status``), reset, hang, garbage, say, refuse (accepts no connection), or full
+    (has no room for one in its queue).
 
     In mode say it answers with ``pieces`` (text of bytes), ``gap_s`` apart, and so long after the last one does what ``then`` says:
     stay (silent), close, reset, or next (it goes on to the next request).
+    ``early``: it does so at a request's head, and reads nothing of its body.
     ``error_rate``: the share of requests that get ``status`` in mode good. ``answers_per_connection``: after so many answers the
     connection is closed without having said so. ``idle_close_s``: so long after an answer.
     """
@@ -52,6 +54,7 @@ class Manners:
     pieces: Sequence[str] = ()
     gap_s: float = 0.02
     then: str = "stay"
+    early: bool = False
 
 
 @dataclass
@@ -80,6 +83,7 @@ class Origin:
             version.encode(),
         )
         self._server: asyncio.Server | None = None
+        self._queued: list[socket.socket] = []  # the listening one and those that fill its queue
 
     async def open(self) -> None:
         """Listen."""
@@ -94,15 +98,30 @@ class Origin:
         if order:
             self.manners = Manners(**order)
             self.seen = Seen()
-            if self.manners.mode == "refuse":
+            while self._queued:
+                self._queued.pop().close()
+            if self.manners.mode in ("refuse", "full"):
                 if self._server is not None:
                     self._server.close()
                     self._server = None
                 for connection in list(self.connections):
                     connection.transport.abort()
+                if self.manners.mode == "full":
+                    self._fill()
             else:
                 await self.open()
         return before
+
+    def _fill(self) -> None:
+        """Listen with a queue that is full: whoever connects now hears nothing."""
+        listening = socket.socket()
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", self.port))
+        listening.listen(0)
+        self._queued = [listening, *(socket.socket() for _ in range(3))]
+        for sock in self._queued[1:]:
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", self.port))
 
     def fails(self) -> None:
         """Note a failure of ours."""
@@ -158,6 +177,10 @@ class Connection(asyncio.Protocol):
                 length = _LENGTH.search(self._head)
                 self._left = -1 if _CHUNKED.search(self._head) else int(length[1]) if length else 0
                 self._length = 0
+                if self._left and self._origin.manners.early:
+                    self.transport.pause_reading()
+                    self._answer()
+                    return
                 if self._left and b"100-continue" in self._head:
                     self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             if not self._left:
