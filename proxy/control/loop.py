@@ -82,7 +82,7 @@ class Control:
         self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
         self._risen: set[int] = set()
         self._tls_errors: dict[tuple[int, str], str] = {}
-        """By worker and listener: what was last wrong with changed certificate files."""
+        """By worker and listener or service: what was last wrong with changed certificate files."""
 
     # ---- life -----------------------------------------------------------------------------------------------------------------
 
@@ -262,10 +262,12 @@ class Control:
         """Add a worker's counts and let every running rollout they concern judge at once; the others as time passes."""
         now = self.clock.now()
         self.totals.add(slot, snapshot)
-        for listener in snapshot.listeners:
-            if listener.tls_error != self._tls_errors.get((slot, listener.name), ""):
-                self._tls_errors[slot, listener.name] = listener.tls_error
-                text = f"listener {listener.name}: {listener.tls_error or 'its certificate files are taken'}"
+        tls_errors = {f"listener {listener.name}": listener.tls_error for listener in snapshot.listeners}
+        tls_errors.update((f"service {name}", error) for name, error in snapshot.origin_tls.items())
+        for where, error in tls_errors.items():
+            if error != self._tls_errors.get((slot, where), ""):
+                self._tls_errors[slot, where] = error
+                text = f"{where}: {error or 'its certificate files are taken'}"
                 self.events.add(self.clock.wall(), "certificates", "", text, slot=slot)
         touched: set[str] = set()
         for cell in snapshot.cells:

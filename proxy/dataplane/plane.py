@@ -189,7 +189,7 @@ class DataPlane:
         self.table = new.table
         self._pools = new.pools
         self.doors.take(new.doors)
-        if self._files is None and any(door.tls is not None for door in self.doors.values()):
+        if self._files is None and (self._origin_contexts or any(door.tls is not None for door in self.doors.values())):
             self._look_at_files()
         self._cells += new.cells
         self.rulebook.commit(new.plan)
@@ -230,6 +230,7 @@ class DataPlane:
     def _look_at_files(self) -> None:
         self._files = self.loop.call_later(limits.CERTIFICATE_POLL_S, self._look_at_files)
         self.doors.refresh()
+        self._origin_contexts.refresh(self.table)
 
     async def drain(self, timeout_s: float) -> int:
         """Accept no more, let requests under way finish, close. Returns how many were cut off after ``timeout_s``."""
@@ -348,6 +349,7 @@ class DataPlane:
             ],
             unmatched=self.own_answers.take_unmatched(),
             listeners=[door.state() for door in self.doors.values()],
+            origin_tls={service: secured.error for service, secured in self._origin_contexts.items()},
             own=self.own_answers.take_of_services(),
             rate_keys_evicted=self.rulebook.take_evicted(),
             clients_refused=self.room.take_refused(),

@@ -165,6 +165,9 @@ class Pool:
         if self._name is not None and upstream.address not in self._name.addresses:
             upstream.close()
             return
+        if self._secured is not None and upstream.secured is not self._secured:
+            upstream.close()
+            return
         upstream.deadline = deadline = now + upstream.idle_s
         if deadline < upstream.wake_at:
             self._plane.wheel.schedule(upstream, deadline)
@@ -207,6 +210,7 @@ class Pool:
 
     async def _open(self) -> Upstream:
         upstream = Upstream(self._plane, self)
+        upstream.secured = self._secured
         upstream.address = await self._connection(lambda: upstream)
         return upstream
 

@@ -96,9 +96,18 @@ class ServerTls:
         except TlsBroken as error:
             self.error = str(error)
 
-    def _look(self) -> list[tuple[int, int, int] | None]:
+    def _look(self) -> Seen:
         files = [path for pair in self.plan.certificates for path in (pair.cert, pair.key)]
-        return [_identity(path) for path in (*files, self.plan.client_ca) if path]
+        return look_at(*files, self.plan.client_ca)
+
+
+Seen = list[tuple[int, int, int] | None]
+"""What files were like: equal lists, same files."""
+
+
+def look_at(*paths: str) -> Seen:
+    """What the files are like now; an empty path is none, and one that cannot be looked at is None."""
+    return [_identity(path) for path in paths if path]
 
 
 def _identity(path: str) -> tuple[int, int, int] | None:

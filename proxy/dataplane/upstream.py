@@ -20,6 +20,7 @@ from proxy.wire.chunked import BadChunk, ChunkedDecoder
 
 if TYPE_CHECKING:
     from proxy.dataplane.exchange import Exchange
+    from proxy.dataplane.origin_tls import Secured
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.pool import Pool
 
@@ -48,6 +49,7 @@ class Upstream(asyncio.Protocol):
         "pool",
         "reading",
         "reused",
+        "secured",
         "seen",
         "transport",
         "wake_at",
@@ -62,6 +64,7 @@ class Upstream(asyncio.Protocol):
         self.transport: Any = None
         self._poller: select.poll | None = None
         self.address = ""  # where a host name led
+        self.secured: Secured | None = None  # how its TLS was made
         self.reused = False
         self.writable = True
         self.reading = True

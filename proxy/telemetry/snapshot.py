@@ -73,10 +73,9 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
 
     ``unmatched`` counts answers of the proxy itself by code where no service was involved, ``own`` by service and code where a route
     led to one and none of its versions saw the request. ``rate_keys_evicted`` are keys of rate limits forgotten before their time.
-    ``clients_refused`` are connections that found the worker full, ``spans_dropped`` spans that were not exported.
-
-
-    ``replays_refused`` are bodies that were not kept for a second sending, because too many others were.
+    ``origin_tls`` says by service why changed files of its TLS were not taken; empty when they were. ``clients_refused`` are
+    connections that found the worker full, ``spans_dropped`` spans that were not exported. ``replays_refused`` are bodies that were
+    not kept for a second sending, because too many others were.
     """
 
     worker: int
@@ -88,6 +87,7 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     unmatched: dict[int, int] = {}
     listeners: list[ListenerState] = []
     own: dict[str, dict[int, int]] = {}
+    origin_tls: dict[str, str] = {}
     rate_keys_evicted: int = 0
     clients_refused: int = 0
     spans_dropped: int = 0

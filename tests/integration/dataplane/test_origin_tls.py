@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from proxy import limits
 from proxy.dataplane.plane import DataPlane
 from proxy.errors import PlanRefused
 from proxy.model.intent import Certificate
@@ -20,6 +21,7 @@ from tests.integration.dataplane.test_tls import repeating
 from tests.kit.certificates import Authority
 from tests.kit.conversation import plan
 from tests.kit.real_plane import on_uvloop, origin, serving
+from tests.kit.waiting import eventually
 
 GET = b"GET / HTTP/1.1\r\nHost: shop.test\r\n\r\n"
 
@@ -163,5 +165,68 @@ def test_an_answer_that_ends_without_a_length_or_a_farewell_is_not_whole(tmp_pat
                 whole = False
             writer.close()
             assert (False, {"reset": 1}) == (whole, failures(plane))
+
+    on_uvloop(run)
+
+
+def test_changed_files_are_used_by_new_connections_and_what_is_under_way_ends_on_its_own(tmp_path: Path) -> None:
+    async def run() -> None:
+        old, new = Authority(tmp_path), Authority(tmp_path, "new")
+        context = server(old.issue("127.0.0.1"))
+        go_on = asyncio.Event()
+        connections = 0
+
+        async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                if head.startswith(b"GET /slow"):
+                    await go_on.wait()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        async with origin(answering, ssl=context) as port, serving(to(port, OriginTls(ca=str(old.ca)))) as (plane, ours):
+            reader, writer = await asyncio.open_connection("127.0.0.1", ours)
+            writer.write(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+            await eventually(lambda: connections == 1, 5, "the origin was not asked")
+            made = new.issue("127.0.0.1", file="renewed")
+            context.load_cert_chain(made.cert, made.key)
+            old.ca.write_bytes(new.ca.read_bytes())
+            plane._look_at_files()
+            assert (await told(ours, GET)).startswith(b"HTTP/1.1 200"), "the new authority is not trusted"
+            go_on.set()
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200"), "what was under way was cut"
+            writer.close()
+            assert (1, {"shop": ""}) == (plane.snapshot().endpoints[0].idle, plane.snapshot().origin_tls), "the old connection is kept"
+
+    on_uvloop(run)
+
+
+def test_changed_files_that_cannot_be_used_leave_the_old_ones_and_are_told(tmp_path: Path) -> None:
+    async def run() -> None:
+        authority = Authority(tmp_path)
+        site, us = authority.issue("127.0.0.1"), authority.issue("us.test", file="us")
+        tls = OriginTls(ca=str(authority.ca), cert=us.cert, key=us.key)
+        async with origin(repeating, ssl=server(site, ca=authority.ca)) as port, serving(to(port, tls)) as (plane, ours):
+            authority.issue("us.test", file="other")
+            (tmp_path / "us.key").write_bytes((tmp_path / "other.key").read_bytes())
+            plane._look_at_files()
+            assert f"{us.cert} and {us.key} cannot be used together" in plane.snapshot().origin_tls["shop"]
+            assert (await told(ours, GET)).startswith(b"HTTP/1.1 200")
+            authority.issue("us.test", file="us")
+            plane._look_at_files()
+            assert {"shop": ""} == plane.snapshot().origin_tls
+            assert (await told(ours, GET)).startswith(b"HTTP/1.1 200")
+
+    on_uvloop(run)
+
+
+def test_files_of_origins_are_looked_at_without_being_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CERTIFICATE_POLL_S", 0.05)
+
+    async def run() -> None:
+        authority = Authority(tmp_path)
+        async with serving(to(1, OriginTls(ca=str(authority.ca)))) as (plane, _):
+            authority.ca.unlink()
+            await eventually(lambda: plane.snapshot().origin_tls["shop"], 5, "nobody looked")
 
     on_uvloop(run)

@@ -19,7 +19,24 @@ FULL = Path("/dev/full")  # every write to it fails as on a full disk
 
 
 def entry(number: int = 0, *, cause: str | None = None, code: int = 200, path: str = "/a") -> Entry:
-    return (1_700_000_000.1239, "192.0.2.7", "GET", "shop", path, "shop", code, cause, 0.0123456, "v2", f"id-{number}", 0, "", False, "", "")
+    return (
+        1_700_000_000.1239,
+        "192.0.2.7",
+        "GET",
+        "shop",
+        path,
+        "shop",
+        code,
+        cause,
+        0.0123456,
+        "v2",
+        f"id-{number}",
+        0,
+        "",
+        False,
+        "",
+        "",
+    )
 
 
 @pytest.fixture
