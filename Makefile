@@ -19,7 +19,7 @@ LINT  := proxy tests loadtest
 BENCH := --rounds 5 --seconds 4
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e-setup bench-setup demo run test check audit e2e bench coverage fmt clean
+.PHONY: help setup e2e-setup bench-setup demo run test check audit e2e bench conformance coverage fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -67,6 +67,9 @@ e2e: e2e-setup ## tests that start real processes, and slow ones (minutes)
 
 bench: bench-setup ## CPU per request beside nginx, HAProxy and Envoy (needs nginx, haproxy, wrk); BENCH="..." for options
 	@$(PYTHON) -m loadtest compare $(BENCH)
+
+conformance: bench-setup ## the framing corpus through headgate, nginx, HAProxy and Envoy (those installed); writes docs/conformance.md
+	@$(PYTHON) -m tests.conformance.peers --write docs/conformance.md $(CONFORMANCE)
 
 coverage: setup ## branch coverage of the packages that decide; 100 % of them
 	@$(PYTHON) -bb -m coverage run -m pytest -q -m "not e2e and not slow" tests/unit tests/conformance tests/property
