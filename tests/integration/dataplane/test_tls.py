@@ -294,3 +294,27 @@ def test_a_big_answer_passes_whole(tmp_path: Path) -> None:
             assert 8_000_000 == len(await client.ask(b"shop.test")) - len(b"HTTP/1.1 200 OK\n")
 
     on_uvloop(run)
+
+
+def test_an_answer_cut_short_ends_in_a_reset_under_tls_as_well(tmp_path: Path) -> None:
+    """Rule 34: a client of HTTP/1.0 that does not insist on close_notify would take any other end for the body's."""
+
+    async def breaking(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhalf \r\n")
+        writer.close()
+
+    async def run() -> None:
+        authority = Authority(tmp_path)
+        tls = ListenerTls((authority.issue("shop.test"),))
+        async with (
+            origin(breaking) as origin_port,
+            serving(listening(origin_port, tls)) as (_, port),
+            connected(port, authority.client(), "shop.test") as client,
+        ):
+            client.writer.write(b"GET / HTTP/1.0\r\nHost: shop.test\r\n\r\n")
+            assert b"half " == (await client.reader.readuntil(b"half "))[-5:]
+            with pytest.raises(ConnectionResetError):
+                await client.reader.read()
+
+    on_uvloop(run)
