@@ -29,7 +29,7 @@ BODY_RATE_GRACE_S: Final = 10.0  # on top of the first window: connections start
 BODY_LIMIT_BYTES_MAX: Final = 1 << 50  # what a route's body_limit may say; more is a slip of the unit
 LINGER_BYTES_MAX: Final = 1024 * KiB  # upload swallowed after an early answer, so the client can read it before the reset
 LINGER_S: Final = 1.0  # Envoy's delayed close timeout
-HALF_CLOSE_GRACE_S: Final = 1.0  # an answer this soon still reaches a client that only closed its sending side
+HALF_CLOSE_GRACE_S: Final = 1.0  # a client that closed its sending side still gets what comes this soon, and without longer pauses
 
 # ---- header-line table (wire.headers) -------------------------------------------------------------------------------------------
 LINE_TABLE_ENTRIES_MAX: Final = 8192  # then it is emptied; browsers and services repeat a few dozen lines
@@ -72,6 +72,7 @@ ACCEPT_PAUSE_S: Final = 0.2  # without accepting, when the process is out of des
 HANDSHAKE_TIMEOUT_S: Final = 10.0  # PROXY header and TLS handshake; as long as a request head may take
 TLS_SHUTDOWN_S: Final = 2.0  # for a client to answer close_notify; some never do
 CERTIFICATE_POLL_S: Final = 2.0  # between two looks at the files of certificates
+TLS_FILE_BYTES_MAX: Final = 4 * 1024 * 1024  # of a certificate, key or authorities: all public authorities are a quarter of one
 CERTIFICATES_PER_LISTENER_MAX: Final = 1_000  # each is loaded in about a millisecond, when a plan is compiled
 CLIENTS_PER_WORKER_MAX: Final = 100_000  # connections; about 5 KiB each when idle. The descriptor limit mostly comes first
 DESCRIPTORS_FOR_ORIGINS: Final = 0.25  # of the descriptor limit, kept from clients: a request needs a second one, and files need some

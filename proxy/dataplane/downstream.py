@@ -70,7 +70,8 @@ class Downstream(ClientConnection):
     def eof_received(self) -> bool:
         if self._secure is None and self._exchange.active and self._state == WAIT:
             self._half_closed = True
-            self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
+            if self._writable:  # else the time-out of a client that does not read goes on
+                self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
             return True
         return False
 
@@ -89,6 +90,8 @@ class Downstream(ClientConnection):
     def resume_writing(self) -> None:
         self._writable = True
         self.deadline = inf
+        if self._half_closed:
+            self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
         self._exchange.download_resumed()
         if self._state == HEAD and not self.transport.is_closing():
             self._next(perf_counter())
@@ -102,7 +105,9 @@ class Downstream(ClientConnection):
                 reason = "the body came too slowly or not at all"
                 self._exchange.refused(408, reason)
                 self.reply(408, reason)
-            elif not (self._half_closed and self._exchange.answered):
+            elif self._half_closed and self._writable and self._exchange.silent_s(now) < limits.HALF_CLOSE_GRACE_S:
+                self._set_deadline(now + limits.HALF_CLOSE_GRACE_S)  # something comes: sending it tells whether anybody still reads
+            else:
                 self.abort()  # gone: connection_lost counts it
         elif self._state == HEAD and self._buffer:
             self._refuse(DownstreamError(408, "the head did not arrive in time"), limits.HEAD_TIMEOUT_S)

@@ -245,6 +245,10 @@ class Exchange(Attempts):
         """The answer under way, if it is an event stream."""
         return _Stream(self, self._pool, self._started) if self._leg is not None and self._answered and self._streams else None
 
+    def silent_s(self, now: float) -> float:
+        """How long nothing has come of an answer that has begun; ``inf`` while there is none."""
+        return now - (self._upstream.deadline - self.idle_s) if self._answered and self._upstream is not None else inf
+
     def end_stream(self, started: float) -> None:
         """End the event stream of the request that began then: our doing, charged to nobody."""
         if self._leg is None or self._started != started:

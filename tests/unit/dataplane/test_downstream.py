@@ -310,3 +310,52 @@ async def test_a_repeated_request_with_another_method_is_that_method() -> None:
         assert talk.client.heard().endswith(b"\r\n\r\n")
         assert not talk.origin().closing
     await talk.end()
+
+
+STREAM = b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+EVENT = b"7\r\ndata: 1\r\n"
+
+
+async def half_closed() -> Conversation:
+    """A client that has ended its side after the first event of a stream."""
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(STREAM + EVENT)
+    await talk.client.leaves()
+    return talk
+
+
+async def test_a_client_that_ended_its_side_of_a_silent_stream_is_gone() -> None:
+    talk = await half_closed()
+    assert not talk.origin().closing
+    await talk.pass_time(2 * limits.HALF_CLOSE_GRACE_S)
+
+    assert (True, True) == (talk.client.closed, talk.origin().closing)
+    await talk.end()
+
+
+async def test_a_client_that_ended_its_side_gets_all_that_keeps_coming() -> None:
+    talk = await half_closed()
+    step = 0.5 * limits.HALF_CLOSE_GRACE_S
+    upstream = talk.origin().protocol
+    for count in range(1, 9):
+        await talk.pass_time(step)
+        await talk.origin_says(EVENT)
+        upstream.deadline += count * step  # the wheel's time runs ahead of the clock that the deadline is set by
+    assert not talk.client.closed
+    await talk.origin_says(b"0\r\n\r\n")
+
+    assert (9, True) == (talk.client.heard().count(b"data: 1"), talk.client.closed)
+    await talk.end()
+
+
+async def test_a_client_that_ended_its_side_may_read_slowly() -> None:
+    talk = await half_closed()
+    talk.client.transport.protocol.pause_writing()
+    await talk.pass_time(4 * limits.HALF_CLOSE_GRACE_S)
+    assert not talk.client.closed
+    talk.client.transport.protocol.resume_writing()
+    await talk.pass_time(2 * limits.HALF_CLOSE_GRACE_S)
+
+    assert talk.client.closed
+    await talk.end()
