@@ -255,3 +255,32 @@ def test_a_killed_worker_cuts_what_is_in_it_and_all_else_is_counted_exactly(tmp_
         own = ("frail", "code", "200")
         assert {own: heard[WHOLE] + 1} == {key: count for key, count in site.counted().items() if key[0] == "frail"}
         until(lambda: site.logged()[own] == heard[WHOLE] + 1, BOUND_S, "the same in the log")
+
+
+def test_a_candidate_that_every_client_leaves_is_charged_with_nothing(tmp_path: Path) -> None:
+    """Rule 37. So many failures of the candidate alone would have ended its rollout long before the last."""
+    asking = 60
+    with closing(Scene(tmp_path)) as scene, ExitStack() as stack:
+        origins = {name: scene.origin(name) for name in ("v1", "v2")}
+        steps = [{"weight": 50, "for": "1h"}]
+        shop = {
+            "versions": versions(**{name: origin.url for name, origin in origins.items()}),
+            "target": "v1",
+            "rollout": {"steps": steps},
+        }
+        proxy = scene.headgate({"shop": shop})
+        proxy.say("start", to="v2")
+        until(lambda: proxy.service()["weights"] == {"v1": 50, "v2": 50}, BOUND_S, lambda: str(proxy.service()))
+        origins["v2"].behave(mode="hang")
+        clients = [stack.enter_context(Raw(proxy.port)).says(get("shop")) for _ in range(asking)]
+        until(lambda: sum(origin.seen().requests for origin in origins.values()) == asking, BOUND_S, "all have asked")
+        left = origins["v2"].seen().requests
+        assert left > 10, "those whom the candidate does not answer"
+        for client in clients:
+            goes(client, "reset")
+        until(lambda: total(proxy.metrics(), "headgate_requests_in_flight") == 0, BOUND_S, "all have left")
+
+        figures = proxy.metrics()
+        gone = total(figures, "headgate_requests_total", version="v2", code="499")
+        assert (left, 0.0) == (gone, total(figures, "headgate_failures_total"))
+        assert ("v2", {"v1": 50, "v2": 50}) == (proxy.service()["candidate"], proxy.service()["weights"])
