@@ -70,7 +70,7 @@ def validate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
         raise click.UsageError("give the file once: as FILE or with --config")
     path, _ = discover(file or config, env=os.environ, cwd=Path.cwd())
     try:
-        intent = load(path, env=os.environ, overrides=overrides)
+        intent = load(path, env=os.environ, overrides=overrides, to_serve=True)
     except ConfigInvalid as error:
         return say_mistakes(output, path, error)
     counts = {"listeners": len(intent.listeners), "services": len(intent.services), "routes": len(intent.routes)}

@@ -59,7 +59,7 @@ def run(config_path: Path, *, why: str, overrides: Sequence[tuple[str, str]], en
     """Serve until told to stop. ``why`` says which rule chose the file. Returns the exit code; what is wrong goes to stderr."""
     logs.configure()
     try:
-        supervisor = Supervisor(config_path, why, lambda: load(config_path, env=env, overrides=overrides))
+        supervisor = Supervisor(config_path, why, lambda: load(config_path, env=env, overrides=overrides, to_serve=True))
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(supervisor.live())
     except ConfigInvalid as invalid:

@@ -155,6 +155,20 @@ def test_a_broken_file_is_refused_with_every_mistake_and_the_old_one_serves_on(p
     assert (1, True, before) == (done.returncode, place is not None, after), done.stdout + done.stderr
 
 
+def test_a_reload_names_the_files_of_tls_that_are_not_there_and_the_old_configuration_serves_on(proxy: Running) -> None:
+    before = json.loads(proxy.call("status", "--output", "json").stdout)["digest"]
+    proxy.edit("    target: v1", "    tls: {ca: gone.pem}\n    target: v1")
+    proxy.edit('v2: {endpoints: ["http:', 'v2: {endpoints: ["https:')
+
+    done = proxy.call("reload")
+
+    after = json.loads(proxy.call("status", "--output", "json").stdout)["digest"]
+    place = re.search(
+        r"^headgate\.yaml:\d+:\d+: services\.shop\.tls\.ca: gone\.pem cannot be read: No such file", done.stdout, re.MULTILINE
+    )
+    assert (1, True, before) == (done.returncode, place is not None, after), done.stdout + done.stderr
+
+
 def test_a_reload_and_validate_name_the_same_mistakes(proxy: Running) -> None:
     proxy.edit("target: v1", "tarket: v1")
 

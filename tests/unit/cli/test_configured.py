@@ -67,6 +67,15 @@ def test_a_valid_file_is_summed_up(capsys: pytest.CaptureFixture[str], good: Pat
     assert (0, True) == (code, out.startswith("valid: 1 listener, 1 service, 1 route (digest "))
 
 
+def test_a_file_for_tls_that_is_not_there_is_told_where_it_is_named(capsys: pytest.CaptureFixture[str], good: Path) -> None:
+    """As a reload would; what only reads a configuration does not look."""
+    good.write_text(GOOD.replace("127.0.0.1:0}", "127.0.0.1:0, tls: {certificates: [{cert: no.pem, key: no.key}]}}"))
+    code, out, _ = call(capsys, "validate", str(good))
+
+    assert 1 == code
+    assert [f"{good}:" in line and "No such file" in line for line in out.splitlines()[:-1]] == [True, True]
+
+
 def test_a_valid_file_has_a_json_form(capsys: pytest.CaptureFixture[str], good: Path) -> None:
     code, out, _ = call(capsys, "validate", str(good), "--output", "json")
 
