@@ -77,6 +77,8 @@ async def test_the_origin_sees_what_the_corpus_says(case: dict[str, Any]) -> Non
     async with live_plane() as live:
         client = await live.client()
         await client.says(case["say"].encode("latin-1"))
+        if case.get("ends"):
+            client.stops_sending()
         wanted = case.get("origin", [])
         await live.until(lambda: len(live.origin.requests) == len(wanted), f"{wanted}, not {live.origin.firsts}")
         if case["closed"]:
