@@ -30,6 +30,7 @@ def intent(file: schema.File, digest: str, cores: int) -> Intent:
         state_path=file.state.path,
         access_log=None if log is None else AccessLog(path=log.path, sample=log.sample),
         tracing=None if file.tracing is None else Tracing(otlp=file.tracing.otlp, sample=file.tracing.sample),
+        nameservers=() if file.resolver is None else tuple(given for given in file.resolver.nameservers if given is not None),
         drain_timeout_s=file.drain_timeout,
     )
 
@@ -117,6 +118,7 @@ def effective(intent: Intent) -> dict[str, Any]:
         "state": {"path": intent.state_path},
         **({} if log is None else {"access_log": {"path": log.path, "sample": log.sample}}),
         **({} if (traces := intent.tracing) is None else {"tracing": {"otlp": traces.otlp, "sample": traces.sample}}),
+        **({"resolver": {"nameservers": list(intent.nameservers)}} if intent.nameservers else {}),
         "drain_timeout": shown_duration(intent.drain_timeout_s),
         "services": {service.name: _shown_service(service) for service in intent.services},
         "routes": [shown_route(given) for given in intent.routes],

@@ -142,6 +142,16 @@ def endpoint_address(text: str) -> Address:
     return address._replace(tls=tls)
 
 
+def nameserver(text: str) -> str:
+    """``address`` or ``address:port`` of a DNS server as ``address:port`` (IPv6 in brackets); left out, the port is 53."""
+    host, port = _host_port(f"[{text}]" if text.count(":") > 1 and "[" not in text else text, port_min=1, default_port=53)[:2]
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        raise ValueError(f"{text!r} is a name, which would have to be looked up itself; write an IP address, like 10.0.0.2") from None
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _unix(text: str) -> Address:
     path = text.removeprefix("unix:")
     if not path.startswith("/") or _CONTROL.search(path):

@@ -89,6 +89,14 @@ class Tracing(Part):
     )
 
 
+class Resolver(Part):
+    """Who is asked for the addresses of endpoints that are host names."""
+
+    nameservers: Items[f.Nameserver] = Field(
+        description="DNS servers, `address` or `address:port`, asked in this order.", min_length=1, max_length=limits.NAMESERVERS_MAX
+    )
+
+
 class Version(Part):
     """One release of a service."""
 
@@ -324,6 +332,7 @@ class File(Part):
     state: State = Field(default_factory=State, description="Where rollout positions and history are kept.")
     access_log: AccessLog | None = Field(default=None, description="A log line a request. Left out: none.")
     tracing: Tracing | None = Field(default=None, description="Traces of requests. Left out: none; clients' trace context passes.")
+    resolver: Resolver | None = Field(default=None, description="Who looks host names up. Left out: what the system is set to.")
     drain_timeout: f.DrainTime = Field(
         default=shown_duration(limits.DRAIN_TIMEOUT_S),
         validate_default=True,

@@ -33,6 +33,7 @@ def build(intent: Intent, positions: Mapping[str, Position], generation: int) ->
         access_log=intent.access_log,
         workers=intent.workers,
         tracing=intent.tracing,
+        nameservers=intent.nameservers,
     )
 
 

@@ -1,22 +1,22 @@
-"""The addresses behind a host name, looked up ahead of need and again every half minute, so that a connection never waits for DNS.
+"""The addresses behind a host name, looked up ahead of need and again as their TTL ends, so that a connection never waits for DNS.
 
-Facts. The system's resolver does not tell a record's TTL, so a fixed time stands in for it. What was known is kept while a lookup
-fails. An address that did not answer is tried last for a while. Knows nothing of connections: their owner is told of changes.
+What was known is kept while a lookup fails. An address that did not answer is tried last for a while.
+Knows nothing of connections: their owner is told of changes.
 """
 
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Awaitable, Callable
 from ipaddress import ip_address
 from random import random
 from time import perf_counter
 
 from proxy import limits
+from proxy.dataplane.resolver import Answer
 
-Resolve = Callable[[str], Awaitable[list[str]]]
-"""Addresses of a host. Raises OSError."""
+Resolve = Callable[[str], Awaitable[Answer]]
+"""Addresses of a host, and how long they hold. Raises OSError."""
 
 
 def is_name(host: str) -> bool:
@@ -28,20 +28,10 @@ def is_name(host: str) -> bool:
     return False
 
 
-def system(loop: asyncio.AbstractEventLoop) -> Resolve:
-    """The resolver of the system, off the loop's thread."""
-
-    async def resolve(host: str) -> list[str]:
-        found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-        return [str(entry[4][0]) for entry in found]
-
-    return resolve
-
-
 class Name:
-    """One host name. ``addresses`` is what the last lookup that succeeded gave."""
+    """One host name. ``addresses`` is what the last lookup that succeeded gave, and ``ttl_s`` for how long that holds."""
 
-    __slots__ = ("_failed", "_host", "_on_change", "_resolve", "_turn", "addresses")
+    __slots__ = ("_failed", "_host", "_on_change", "_resolve", "_turn", "addresses", "ttl_s")
 
     def __init__(self, host: str, resolve: Resolve, on_change: Callable[[], None]) -> None:
         self._host = host
@@ -50,6 +40,7 @@ class Name:
         self._turn = 0
         self._failed: dict[str, float] = {}
         self.addresses: tuple[str, ...] = ()
+        self.ttl_s = limits.RESOLVE_AGAIN_S
 
     async def in_turn(self) -> list[str]:
         """The addresses in the order in which to try them: each is the first in its turn. Raises OSError when none was ever found."""
@@ -68,7 +59,9 @@ class Name:
     async def run(self) -> None:
         """Keep the addresses fresh, for ever."""
         while True:
-            await asyncio.sleep(limits.RESOLVE_AGAIN_S * (0.9 + 0.2 * random()))
+            await asyncio.sleep(
+                self.ttl_s * (1.0 + 0.1 * random())
+            )  # workers do not march in step; sooner, a cache says the same again
             await self.refresh()
 
     async def refresh(self) -> None:
@@ -79,9 +72,11 @@ class Name:
             return
 
     async def _look_up(self) -> None:
-        found = tuple(sorted(set(await self._resolve(self._host))))[: limits.ADDRESSES_PER_NAME_MAX]
+        answer = await self._resolve(self._host)
+        found = tuple(sorted(set(answer.addresses)))[: limits.ADDRESSES_PER_NAME_MAX]
         if not found:
             raise OSError(f"{self._host} has no address")
+        self.ttl_s = answer.ttl_s
         self._failed = {address: until for address, until in self._failed.items() if address in found}
         changed = found != self.addresses and bool(self.addresses)
         self.addresses = found

@@ -26,6 +26,7 @@ from proxy.dataplane.longlived import LongLived
 from proxy.dataplane.origin_tls import OriginContexts
 from proxy.dataplane.own_answers import OwnAnswers
 from proxy.dataplane.pool import Pool
+from proxy.dataplane.resolver import Resolver
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.room import Room
 from proxy.dataplane.rules import Rulebook, Rules
@@ -108,6 +109,7 @@ class DataPlane:
         self.draining = False
         self.access_log: AccessLog | None = None
         self.tracer: Tracer | None = None
+        self.resolver = Resolver(loop)
         self.table: Table[Leg, Rules]
         self._plan: RoutePlan | None = None
         self._prepared: dict[int, _Prepared] = {}
@@ -194,6 +196,7 @@ class DataPlane:
         self._cells += new.cells
         self.rulebook.commit(new.plan)
         self.tracer = tracer_for(new.plan.tracing, self.tracer)
+        self.resolver.use(new.plan.nameservers)
         for start in self.starts.values():
             start.routed = None  # else lines that do not come again would keep their old table
         if self.access_log is not new.access_log:
@@ -279,6 +282,7 @@ class DataPlane:
         self.wheel.stop()
         if self._files is not None:
             self._files.cancel()
+        self.resolver.close()
         if self.tracer is not None:
             self.tracer.close()
             self.tracer = None
@@ -339,7 +343,7 @@ class DataPlane:
                 EndpointState(
                     service=pool.service,
                     version=pool.version,
-                    endpoint=pool.endpoint.name,
+                    endpoint=pool.endpoint.label,
                     active=pool.active,
                     idle=pool.idle,
                     tunnels=pool.tunnels,

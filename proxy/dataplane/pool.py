@@ -15,7 +15,7 @@ from proxy import limits
 from proxy.dataplane.backlog import Backlog
 from proxy.dataplane.ejection import Record
 from proxy.dataplane.health import Checker
-from proxy.dataplane.names import Name, is_name, system
+from proxy.dataplane.names import Name, is_name
 from proxy.dataplane.origin_tls import Secured
 from proxy.dataplane.upstream import Upstream
 from proxy.model.service import Endpoint, EndpointLimits, Health
@@ -87,7 +87,7 @@ class Pool:
         self.backlog: Backlog | None = None  # requests that wait for a place, here or at a sibling
         self._checker: Checker | None = None
         self._checking: asyncio.Task[None] | None = None
-        self._name = Name(endpoint.host, system(plane.loop), self._moved) if is_name(endpoint.host) else None
+        self._name = Name(endpoint.host, plane.resolver, self._moved) if is_name(endpoint.host) else None
         self._resolving: asyncio.Task[None] | None = None
         self._secured: Secured | None = None
         self._tls: dict[str, Any] = {}  # of create_connection
@@ -226,10 +226,11 @@ class Pool:
         return ""
 
     async def _named_connection(self, name: Name, factory: Callable[[], asyncio.Protocol]) -> str:
-        if self._resolving is None and not self._retired:
+        addresses = await name.in_turn()
+        if self._resolving is None and not self._retired:  # not sooner: it first waits for as long as that answer holds
             self._resolving = self._plane.tasks.spawn(name.run(), name=f"addresses of {self.endpoint.host}")
         last: OSError | None = None
-        for address in await name.in_turn():
+        for address in addresses:
             try:
                 await self._plane.loop.create_connection(factory, address, self.endpoint.port, **self._tls)
             except OSError as error:

@@ -71,7 +71,10 @@ class Tracing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One whole configuration. ``digest`` is the SHA-256 (hex) of the text it was read from, after merging a directory."""
+    """One whole configuration. ``digest`` is the SHA-256 (hex) of the text it was read from, after merging a directory.
+
+    ``nameservers`` as in RoutePlan.
+    """
 
     digest: str
     listeners: tuple[Listener, ...]
@@ -82,6 +85,7 @@ class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_path: str = "state/headgate.db"
     access_log: AccessLog | None = None
     tracing: Tracing | None = None
+    nameservers: tuple[str, ...] = ()
     drain_timeout_s: float = limits.DRAIN_TIMEOUT_S
 
     def service(self, name: str) -> Service | None:

@@ -43,6 +43,7 @@ class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole table in the making. Generations only grow; a worker serves exactly one and names it in every snapshot.
 
     ``workers`` is how many share what is limited over all of them.
+    ``nameservers`` (``address:port``) are asked for host names of endpoints; none: those of the system.
     """
 
     generation: int
@@ -54,3 +55,4 @@ class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access_log: AccessLog | None = None
     workers: int = 1
     tracing: Tracing | None = None
+    nameservers: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ HOMES: dict[str, set[str] | None] = {
     "rich": {"cli"},
     "mmh3": {"routing"},
     "opentelemetry": {"dataplane"},  # by the thread that exports, when tracing is on
+    "pycares": {"dataplane"},  # when an endpoint is a host name
     "structlog": {"telemetry", "control", "supervisor", "cli"},
     "msgspec": None,  # anywhere: it is how our nouns are written
 }

@@ -226,3 +226,16 @@ def test_a_path_is_kept_in_the_form_that_requests_are_routed_on(written: str, ro
 def test_a_path_that_no_request_can_have_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="no request with it would be served"):
         scalars.match_path(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("10.0.0.2", "10.0.0.2:53"), ("10.0.0.2:5353", "10.0.0.2:5353"), ("::1", "[::1]:53"), ("[::1]:5353", "[::1]:5353")],
+)
+def test_a_nameserver_is_an_address_with_a_port(text: str, shown: str) -> None:
+    assert shown == scalars.nameserver(text)
+
+
+def test_a_nameserver_that_is_a_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="would have to be looked up itself"):
+        scalars.nameserver("dns.internal")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy.dataplane.names import Name, is_name
+from proxy.dataplane.resolver import Answer
 from proxy.model.service import Endpoint, Version
 from tests.kit.conversation import Conversation, plan, settle
 
@@ -21,11 +22,11 @@ class Zone:
         self.addresses = list(addresses)
         self.asked = 0
 
-    async def __call__(self, _host: str) -> list[str]:
+    async def __call__(self, _host: str) -> Answer:
         self.asked += 1
         if not self.addresses:
             raise OSError("no such name")
-        return self.addresses
+        return Answer(self.addresses, 7.0)
 
 
 def unchanged() -> None:
@@ -79,7 +80,7 @@ class Resolved(Conversation):
     """A conversation whose origin is a name; ``zone`` says where it is, ``hosts`` where connections went."""
 
     def __init__(self) -> None:
-        super().__init__(plan(versions=(Version("v1", (Endpoint("origin.internal", 9001),)),)))
+        super().__init__(plan(versions=(Version("v1", (Endpoint("origin.localhost", 9001),)),)))
         self.zone = ["10.0.0.1"]
         self.hosts: list[str] = []
         self.loop.getaddrinfo = self._resolve  # type: ignore[attr-defined]  # over the real one
