@@ -40,8 +40,8 @@ class Ticket:
 
     def leave(self) -> None:
         """Wait no more."""
-        self.deadline = inf
         self._backlog.queue.remove(self)
+        self._backlog.over(self)
 
 
 class Backlog:
@@ -64,6 +64,11 @@ class Backlog:
         self.queue.append(ticket)
         return ticket
 
+    def over(self, ticket: Ticket) -> None:
+        """It waits no more, and its request is not to be kept in memory until it would have waited too long."""
+        ticket.deadline = inf
+        self._wheel.forget(ticket)
+
     def wake(self) -> None:
         """A place may have become free: ask those who wait, in order, until one finds none."""
         if self._busy:
@@ -76,6 +81,6 @@ class Backlog:
                     break
                 if self.queue and self.queue[0] is ticket:
                     self.queue.popleft()
-                ticket.deadline = inf
+                self.over(ticket)
         finally:
             self._busy = False

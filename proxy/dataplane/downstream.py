@@ -79,6 +79,7 @@ class Downstream(ClientConnection):
         self.deadline = inf
         if self._exchange.active:
             self._exchange.client_gone()
+        self._plane.wheel.forget(self)
         self._plane.closed(self)
         self._door.connections -= 1
 

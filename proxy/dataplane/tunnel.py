@@ -127,6 +127,7 @@ class Tunnel:
                 other.transport.abort()
             return
         self.deadline = inf
+        self._plane.wheel.forget(self)
         self.cell.in_flight -= 1
         self.pool.active -= 1
         self.pool.tunnels -= 1

@@ -175,6 +175,7 @@ class Upstream(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         exchange = self.exchange
         self.deadline = inf
+        self._plane.wheel.forget(self)
         self.pool.lost()
         if exchange is None:
             self.pool.forget(self)

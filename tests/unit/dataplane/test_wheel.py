@@ -203,6 +203,49 @@ def test_nothing_is_kept_of_what_is_over() -> None:
     assert {} == time.wheel._slots
 
 
+def test_an_item_that_is_forgotten_is_kept_no_longer() -> None:
+    """A connection that has ended must not stay in memory until its time-out would have come."""
+    time = Turner()
+    items = [Item(time.wheel) for _ in range(100)]
+    for item in items:
+        item.set(160.0)
+    for item in items:
+        time.wheel.forget(item)
+        time.wheel.forget(item)  # once more is nothing
+
+    assert (0, {inf}) == (sum(map(len, time.wheel._slots.values())), {item.wake_at for item in items})
+    time.turn_to(165.0)
+    assert [] == [item.seen for item in items if item.seen]
+
+
+def test_an_item_stands_in_one_slot_however_often_its_deadline_is_moved_earlier() -> None:
+    time = Turner()
+    item = Item(time.wheel)
+    for deadline in range(160, 110, -1):
+        item.set(float(deadline))
+
+    assert 1 == sum(map(len, time.wheel._slots.values()))
+    time.turn_to(165.0)
+    assert 1 == len(item.seen)
+
+
+def test_an_item_may_forget_another_of_its_slot_while_it_is_told() -> None:
+    time = Turner()
+    other = Item(time.wheel)
+
+    class Closes(Item):
+        def timed_out(self, now: float) -> None:
+            super().timed_out(now)
+            time.wheel.forget(other)
+
+    item = Closes(time.wheel)
+    item.set(101.0)
+    other.set(101.0)
+    time.turn_to(105.0)
+
+    assert (1, []) == (len(item.seen), other.seen)
+
+
 def test_requests_on_one_connection_do_not_pile_up_in_the_wheel() -> None:
     """A short and a long time-out in turn, as requests and idle times are."""
     time = Turner()
@@ -212,7 +255,7 @@ def test_requests_on_one_connection_do_not_pile_up_in_the_wheel() -> None:
         time.turn_to(time.now + 0.05)
 
     assert [] == item.seen
-    assert sum(map(len, time.wheel._slots.values())) <= 200
+    assert sum(map(len, time.wheel._slots.values())) <= 1
 
 
 def test_a_started_wheel_turns_itself_every_tick_until_stopped() -> None:
