@@ -128,8 +128,12 @@ class Attempts:
     @property
     def _repeatable(self) -> bool:
         """Whether the request may be sent twice: idempotent (RFC 9110 section 9.2.2), and its body none or still kept."""
-        request = self._request
-        return request.start.idempotent and (not request.length or self._replay is not None)
+        return self._request.start.idempotent and (not self._request.length or self._replay is not None)
+
+    @property
+    def logs_in(self) -> bool:
+        """Whether its connection may be its user's from now on, and so nobody else's (rule 39)."""
+        return self._request.logs_in
 
     def _send_head(self, upstream: Upstream, leg: Leg, now: float) -> None:
         raise NotImplementedError

@@ -306,7 +306,7 @@ class Upstream(asyncio.Protocol):
         self.exchange = None
         self._in_body = False
         self._decoder = None
-        if self._reusable and exchange.request_sent:
+        if self._reusable and exchange.request_sent and not exchange.logs_in:
             self.reused = True
             self.resume(self.idle_s)
             self.pool.put(self, now)
@@ -317,7 +317,7 @@ class Upstream(asyncio.Protocol):
     def _decline(self, exchange: Exchange, response: responses.Response, have: int) -> None:
         """Let go of an answer that is not relayed; ``have`` bytes of its body are here. Only a whole one leaves a clean connection."""
         self.exchange = None
-        if self._reusable and exchange.request_sent and response.length == have:
+        if self._reusable and exchange.request_sent and not exchange.logs_in and response.length == have:
             self.reused = True
             self.pool.put(self, perf_counter())
         else:

@@ -48,6 +48,8 @@ class Kind:
     DATE: Final = 14
     FORWARDED: Final = 15
     KEEP_ALIVE: Final = 16  # of a response; a client's is its own affair
+    LOGIN: Final = 17  # of a scheme that logs a whole connection in; another is plain
+    CHALLENGE: Final = 18  # asks for such a scheme; another is plain
 
 
 REQUEST_KINDS: Final[dict[bytes, int]] = {
@@ -70,6 +72,7 @@ REQUEST_KINDS: Final[dict[bytes, int]] = {
     b"x-forwarded-prefix": Kind.FORWARDED,
     b"x-forwarded-client-cert": Kind.FORWARDED,  # whose certificate was verified: ours to say, or a trusted proxy's
     b"x-request-id": Kind.REQUEST_ID,
+    b"authorization": Kind.LOGIN,
     b"via": Kind.VIA,
     b"keep-alive": Kind.DROP,
     b"proxy-connection": Kind.DROP,
@@ -86,6 +89,7 @@ RESPONSE_KINDS: Final[dict[bytes, int]] = {
     b"date": Kind.DATE,
     b"upgrade": Kind.UPGRADE,
     b"keep-alive": Kind.KEEP_ALIVE,
+    b"www-authenticate": Kind.CHALLENGE,
     b"proxy-connection": Kind.DROP,
     b"trailer": Kind.DROP,
     b"te": Kind.DROP,
@@ -118,6 +122,9 @@ _VALUE_CONTROLS = bytes(c for c in range(0x20) if c != 0x09) + b"\x7f"
 _DIGITS = re.compile(rb"[0-9]{1,%d}" % limits.CONTENT_LENGTH_DIGITS_MAX)
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9._~\-]{1,255})(?::([0-9]{1,5}))?")
 _KEEP_ALIVE = re.compile(rb"(?:^|[ \t,;])timeout[ \t]*=[ \t]*\"?([0-9]{1,9})(?![0-9])", re.IGNORECASE)
+_LOGIN = re.compile(rb"[ \t]*(?:negotiate|ntlm)(?![^ \t])", re.IGNORECASE)  # RFC 4559; anchored, for tokens are long
+_CHALLENGE = re.compile(rb"(?:^|[ \t,])(?:negotiate|ntlm)(?![^ \t,])", re.IGNORECASE)
+_TELLING = {Kind.LOGIN: _LOGIN.match, Kind.CHALLENGE: _CHALLENGE.search}
 _TOKEN_LIST = re.compile(rb"[ \t]*,[ \t]*")
 
 
@@ -227,7 +234,8 @@ class LineTable(dict[bytes, "Field | None"]):
         if raw_value.translate(None, _VALUE_CONTROLS) != raw_value:
             raise BadLine("control character in a header value")
         entry = None
-        if kind != Kind.PLAIN:  # of a plain line nothing is left to ask: its name passed both readers, its value holds no control
+        # Of a plain line nothing is left to ask: its name passed both readers, its value holds no control.
+        if kind != Kind.PLAIN and (kind < Kind.LOGIN or _TELLING[kind](raw_value)):
             entry = classify(kind, line, name, raw_value.strip(b" \t"))
             if not gate.line_passes(line):
                 raise BadLine("malformed header line")

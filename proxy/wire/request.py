@@ -122,6 +122,7 @@ class Request:
     request_id = b""
     via = b""
     upgrade = b""  # the protocol asked for, when it may be switched to (rule 28)
+    logs_in = False  # NTLM or Negotiate: the origin may take all that follows on its connection for the same user's (rule 39)
     onward: bytes | None = None  # the forwarder's: ``rest`` and its own lines, up to the value of the request id
 
     def __init__(self, start: Start, rest: bytes, lines: list[bytes]) -> None:
@@ -188,7 +189,10 @@ def _read_fields(request: Request, special: list[Field]) -> None:
                 raise BadLine("Host is given twice")
             request.authority = field.value
             request.host = field.key
-            continue  # the one special line that is forwarded as it stands
+            continue  # forwarded as it stands
+        if kind == Kind.LOGIN:
+            request.logs_in = True
+            continue  # forwarded as it stands
         rest = field.taken_out(rest)
         if kind == Kind.CONNECTION:
             names = field.names

@@ -93,6 +93,8 @@ def _read_fields(response: Response, minor: int, special: list[Field], lines: li
         kind = field.kind
         if kind == Kind.DATE:
             response.has_date = True
+        elif kind == Kind.CHALLENGE:  # rule 39: the connection is, or is about to be, one user's
+            keep_alive, closing = False, True
         elif kind == Kind.CONTENT_LENGTH:
             if counted:
                 raise BadLine("Content-Length is given twice")

@@ -95,6 +95,8 @@ def test_the_name_a_client_asks_for_chooses_the_certificate(tmp_path: Path) -> N
 
 
 def test_the_origin_hears_https_and_http_1_1_is_agreed_on(tmp_path: Path) -> None:
+    """Rule 40: HTTP/2 is not agreed to."""
+
     async def run() -> None:
         authority = Authority(tmp_path)
         context = authority.client()

@@ -226,7 +226,9 @@ def test_a_disguised_transfer_coding_is_refused(value: bytes) -> None:
 
 @pytest.mark.parametrize(("name", "kind"), REQUEST_KINDS.items())
 def test_every_special_name_of_a_request_has_its_kind_in_any_case(name: bytes, kind: int) -> None:
-    value = {Kind.CONTENT_LENGTH: b"5", Kind.TRANSFER_ENCODING: b"chunked"}.get(kind, b"a")
+    value = {Kind.CONTENT_LENGTH: b"5", Kind.TRANSFER_ENCODING: b"chunked", Kind.LOGIN: b"NTLM", Kind.CHALLENGE: b"NTLM"}.get(
+        kind, b"a"
+    )
     field = learn(name.upper() + b": " + value)
 
     assert field is not None
@@ -235,7 +237,9 @@ def test_every_special_name_of_a_request_has_its_kind_in_any_case(name: bytes, k
 
 @pytest.mark.parametrize(("name", "kind"), RESPONSE_KINDS.items())
 def test_every_special_name_of_a_response_has_its_kind_in_any_case(name: bytes, kind: int) -> None:
-    value = {Kind.CONTENT_LENGTH: b"5", Kind.TRANSFER_ENCODING: b"chunked"}.get(kind, b"a")
+    value = {Kind.CONTENT_LENGTH: b"5", Kind.TRANSFER_ENCODING: b"chunked", Kind.LOGIN: b"NTLM", Kind.CHALLENGE: b"NTLM"}.get(
+        kind, b"a"
+    )
     field = LineTable(RESPONSE_KINDS).lookup(name.title() + b": " + value)
 
     assert field is not None
