@@ -21,10 +21,15 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def name(self) -> str:
-        """The label in metrics and errors: ``host:port``, ``[v6]:port`` or ``unix:/path``."""
+        """Its address: ``host:port``, ``[v6]:port`` or ``unix:/path``."""
         if self.unix:
             return f"unix:{self.unix}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def label(self) -> str:
+        """What tells it from the others of its version, in metrics and fingerprints: its address, with ``https://`` before TLS."""
+        return f"https://{self.name}" if self.tls else self.name
 
 
 class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
