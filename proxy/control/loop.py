@@ -338,6 +338,6 @@ class Control:
         versions = [(service.name, version) for service in self.intent.services for version in service.versions]
         self.totals.keep(
             [(service, version.name) for service, version in versions],
-            [(service, version.name, endpoint.name) for service, version in versions for endpoint in version.endpoints],
+            [(service, version.name, endpoint.label) for service, version in versions for endpoint in version.endpoints],
         )
         self.windows.keep((service, version.name) for service, version in versions)

@@ -109,7 +109,7 @@ def initial(service: str, target: str, fingerprint: str) -> Position:
 
 def fingerprint(version: Version) -> str:
     """16 hex digits that change when the version's endpoints (their order does not matter) or labels do."""
-    what = (sorted(endpoint.name for endpoint in version.endpoints), sorted(version.labels))
+    what = (sorted(endpoint.label for endpoint in version.endpoints), sorted(version.labels))
     return sha256(msgspec.json.encode(what)).hexdigest()[:16]
 
 

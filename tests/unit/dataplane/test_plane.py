@@ -102,6 +102,14 @@ async def test_a_cell_of_an_old_plan_is_reported_until_its_last_request_ended_an
     await talk.end()
 
 
+async def test_an_address_with_tls_and_without_are_two_endpoints_in_a_snapshot() -> None:
+    both = Endpoint("127.0.0.1", 9001), Endpoint("127.0.0.1", 9001, tls=True)
+    talk = Conversation(plan(versions=(Version("v1", both),)))
+
+    assert ["127.0.0.1:9001", "https://127.0.0.1:9001"] == [state.endpoint for state in talk.plane.snapshot().endpoints]
+    await talk.end()
+
+
 async def test_a_snapshot_says_how_many_connections_an_endpoint_has() -> None:
     talk = Conversation()
     await talk.client.says(GET)

@@ -193,6 +193,7 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_endpoints_or_labels() -> 
         Version("v2", (Endpoint("127.0.0.1", 9002),), (("commit", "a"),)),
         Version("v2", (Endpoint("127.0.0.1", 9001),), (("commit", "b"),)),
         Version("v2", (Endpoint(unix="/run/v2"),), (("commit", "a"),)),
+        Version("v2", (Endpoint("127.0.0.1", 9001, tls=True),), (("commit", "a"),)),
     ],
 )
 def test_a_fingerprint_changes_with_endpoints_and_labels(changed: Version) -> None:
