@@ -18,8 +18,10 @@ FAST  := tests/unit tests/conformance tests/property tests/integration
 LINT  := proxy tests loadtest
 BENCH := --rounds 5 --seconds 4
 
+SOAK_REQUESTS ?= 5000000
+
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e-setup bench-setup demo run test check audit e2e bench conformance coverage fmt clean
+.PHONY: help setup e2e-setup bench-setup demo run test check audit e2e bench conformance soak coverage fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -70,6 +72,9 @@ bench: bench-setup ## CPU per request beside nginx, HAProxy and Envoy (needs ngi
 
 conformance: bench-setup ## the framing corpus through headgate, nginx, HAProxy and Envoy (those installed); writes docs/conformance.md
 	@$(PYTHON) -m tests.conformance.peers --write docs/conformance.md $(CONFORMANCE)
+
+soak: setup ## 5 million requests with faults while memory is watched (needs wrk; about six minutes); SOAK_REQUESTS=... for another number
+	@$(PYTHON) -m loadtest soak --requests $(SOAK_REQUESTS)
 
 coverage: setup ## branch coverage of the packages that decide; 100 % of them
 	@$(PYTHON) -bb -m coverage run -m pytest -q -m "not e2e and not slow" tests/unit tests/conformance tests/property

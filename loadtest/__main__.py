@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtest import budgets, hotspots, machine, report
+from loadtest import budgets, hotspots, machine, report, soak
 from loadtest.compare import Options, Result, Rig
 from loadtest.contenders import CONTENDERS
+from loadtest.contenders.headgate import HEADGATE
 from loadtest.contenders.site import Contender
 from loadtest.faults import RigError
 from loadtest.scenarios import SCENARIOS, Scenario
@@ -25,6 +26,8 @@ VERBS = {
 RESULTS = Path(__file__).with_name("results")
 ROUNDS_MAX, SECONDS_MAX = 50, 60
 PROFILE_S = 3
+SOAK_REQUESTS = (100_000, 1_000_000_000)  # at least and at most; fewer make no line
+SOAK_MINUTES_MAX = 600
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments().parse_args(argv)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        return {"compare": compare, "check": check, "profile": profile}[options.command](options)
+        return {"compare": compare, "check": check, "profile": profile, "soak": soaked}[options.command](options)
     except RigError as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 1
@@ -57,6 +60,9 @@ def arguments() -> argparse.ArgumentParser:
             sub.add_argument("--rounds", type=_between(1, ROUNDS_MAX), default=5)
             sub.add_argument("--seconds", type=_between(1, SECONDS_MAX), default=4, help="of one turn")
             sub.add_argument("--enforce", action="store_true", help="end with 1 when a budget does not hold")
+    long = verbs.add_parser("soak", help="millions of requests with faults, while memory and descriptors are watched")
+    long.add_argument("--requests", type=_between(*SOAK_REQUESTS), default=5_000_000)
+    long.add_argument("--minutes", type=_between(1, SOAK_MINUTES_MAX), default=SOAK_MINUTES_MAX, help="at most")
     return parser
 
 
@@ -99,6 +105,15 @@ def profile(options: argparse.Namespace) -> int:
     for scenario in asked(options):
         print(f"\n{scenario.name}\n{hotspots.table(scenario, PROFILE_S, not options.no_pin)}")
     return 0
+
+
+def soaked(options: argparse.Namespace) -> int:
+    """Soak; print, keep; 1 when something grew."""
+    result = soak.soak(options.requests, options.minutes * 60)
+    print(f"\n{soak.verdict(result)}")
+    kept = keep({**machine.about([HEADGATE]), "scenario": {"name": "soak"}, **soak.document(result)})
+    print(f"kept in {kept.relative_to(Path(__file__).parents[1])}")
+    return 0 if result.holds else 1
 
 
 def asked(options: argparse.Namespace) -> list[Scenario]:
