@@ -31,8 +31,8 @@ AGAIN = """\
 `make conformance` starts what is installed of nginx, HAProxy and Envoy (the first two from PATH; Envoy comes with `make bench-setup`)
 and writes this file when all are there. It ends with an error if headgate does anything but what a case lists, to the status code; of
 the others the class of a code is enough, and "Connection: close" counts as closing. `make conformance CONFORMANCE="--only headgate
---case smuggle"` plays some cases, `--tell` names differences of policy too. Where a peer neither answers nor closes, its silence is waited
-for only so long, so its last two figures may differ by one or two from run to run.
+--case smuggle"` plays some cases, `--tell` names differences of policy too. Where a peer neither answers nor closes, its silence is
+waited for only so long, so its last two figures may differ by one or two from run to run.
 
 The configurations are those of the load test (`loadtest/contenders`): a plain reverse proxy each, with its defaults for parsing.
 Other settings would give other figures: HAProxy and Envoy have stricter and laxer ones, nginx can forward bodies unbuffered.
