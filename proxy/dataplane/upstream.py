@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from proxy.dataplane.pool import Pool
 
 
-_NEVER = b"\0"  # no answer begins with this
-
-
 class Upstream(asyncio.Protocol):
     """One connection to an endpoint."""
 
@@ -71,7 +68,7 @@ class Upstream(asyncio.Protocol):
         self.deadline = inf
         self.wake_at = inf
         self.idle_s = limits.IDLE_UPSTREAM_S  # as the origin said last
-        self._last_head = _NEVER  # the last answer's head, and what it meant
+        self._last_head: bytes | tuple[()] = ()  # nothing begins with it yet; then the last answer's head, and what it meant
         self._last: responses.Response
         # exchange
         self.exchange: Exchange | None = None

@@ -125,3 +125,14 @@ async def test_a_connection_is_not_shared_after_a_broken_exchange() -> None:
     assert talk.origin(0).closing
     assert 2 == len(talk.loop.origins)
     await talk.end()
+
+
+async def test_a_first_answer_that_begins_with_nul_is_a_protocol_failure() -> None:
+    """On a connection that has not answered yet there is no head to repeat, whatever the bytes."""
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(b"\0\0\0")
+
+    assert {"protocol": 1} == talk.counts()["v1"].failures
+    assert talk.client.heard().startswith(b"HTTP/1.1 502 ")
+    await talk.end()
