@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtest import budgets, hotspots, machine, report, soak
+from loadtest import budgets, hotspots, machine, report, slow, soak
 from loadtest.compare import Options, Result, Rig
 from loadtest.contenders import CONTENDERS
 from loadtest.contenders.headgate import HEADGATE
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments().parse_args(argv)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        return {"compare": compare, "check": check, "profile": profile, "soak": soaked}[options.command](options)
+        return {"compare": compare, "check": check, "profile": profile, "soak": soaked, "slow": slowed}[options.command](options)
     except RigError as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 1
@@ -63,6 +63,9 @@ def arguments() -> argparse.ArgumentParser:
     long = verbs.add_parser("soak", help="millions of requests with faults, while memory and descriptors are watched")
     long.add_argument("--requests", type=_between(*SOAK_REQUESTS), default=5_000_000)
     long.add_argument("--minutes", type=_between(1, SOAK_MINUTES_MAX), default=SOAK_MINUTES_MAX, help="at most")
+    lame = verbs.add_parser("slow", help=f"what {slow.CLIENTS} slow clients cost the others, in turns with and without them")
+    lame.add_argument("--rounds", type=_between(1, ROUNDS_MAX), default=5)
+    lame.add_argument("--seconds", type=_between(1, SECONDS_MAX), default=8, help="of one round")
     return parser
 
 
@@ -114,6 +117,13 @@ def soaked(options: argparse.Namespace) -> int:
     kept = keep({**machine.about([HEADGATE]), "scenario": {"name": "soak"}, **soak.document(result)})
     print(f"kept in {kept.relative_to(Path(__file__).parents[1])}")
     return 0 if result.holds else 1
+
+
+def slowed(options: argparse.Namespace) -> int:
+    """Measure beside slow clients; 1 when a request of the good traffic failed."""
+    pairs = slow.slow(options.rounds, options.seconds)
+    print(slow.table(pairs))
+    return 1 if any(each.failed for pair in pairs for each in pair) else 0
 
 
 def asked(options: argparse.Namespace) -> list[Scenario]:
