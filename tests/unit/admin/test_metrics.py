@@ -186,3 +186,12 @@ async def test_listeners_are_shown_and_broken_certificate_files_are_told_once() 
         )
         told = [event.text for event in b.control.events.since() if event.kind == "certificates"]
         assert ["listener web: site.pem is broken"] == told
+
+
+async def test_broken_tls_files_of_a_service_are_told_once_and_so_is_that_they_are_mended() -> None:
+    async with bench() as b:
+        for error in ("ca.pem is broken", "ca.pem is broken", "", ""):
+            await b.report(origin_tls={"shop": error})
+
+        told = [event.text for event in b.control.events.since() if event.kind == "certificates"]
+        assert ["service shop: ca.pem is broken", "service shop: its certificate files are taken"] == told
