@@ -59,9 +59,8 @@ class Name:
     async def run(self) -> None:
         """Keep the addresses fresh, for ever."""
         while True:
-            await asyncio.sleep(
-                self.ttl_s * (1.0 + 0.1 * random())
-            )  # workers do not march in step; sooner, a cache says the same again
+            # Workers do not march in step; and not sooner than the TTL, for a cache would say the same again.
+            await asyncio.sleep(self.ttl_s * (1.0 + 0.1 * random()))
             await self.refresh()
 
     async def refresh(self) -> None:
