@@ -64,11 +64,11 @@ class Name:
             await self.refresh()
 
     async def refresh(self) -> None:
-        """Look the name up again; while that fails what was known stays."""
+        """Look the name up again; while that fails what was known stays, and the next try does not wait for a long TTL."""
         try:
             await self._look_up()
         except OSError:
-            return
+            self.ttl_s = min(self.ttl_s, limits.RESOLVE_AGAIN_S)
 
     async def _look_up(self) -> None:
         answer = await self._resolve(self._host)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from proxy import limits
 from proxy.dataplane.names import Name, is_name
 from proxy.dataplane.resolver import Answer
 from proxy.model.service import Endpoint, Version
@@ -20,13 +21,14 @@ class Zone:
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = list(addresses)
+        self.ttl_s = 7.0
         self.asked = 0
 
     async def __call__(self, _host: str) -> Answer:
         self.asked += 1
         if not self.addresses:
             raise OSError("no such name")
-        return Answer(self.addresses, 7.0)
+        return Answer(self.addresses, self.ttl_s)
 
 
 def unchanged() -> None:
@@ -62,6 +64,17 @@ async def test_what_was_known_stays_while_a_lookup_fails() -> None:
     await name.refresh()
 
     assert ["10.0.0.1"] == await name.in_turn()
+
+
+async def test_a_failed_lookup_is_tried_again_before_a_long_ttl_is_over() -> None:
+    zone = Zone("10.0.0.1")
+    zone.ttl_s = limits.RESOLVE_TTL_S_MAX
+    name = Name("o", zone, unchanged)
+    await name.in_turn()
+    zone.addresses = []
+    await name.refresh()
+
+    assert limits.RESOLVE_AGAIN_S == name.ttl_s
 
 
 async def test_a_change_is_told() -> None:
