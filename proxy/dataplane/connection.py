@@ -148,13 +148,17 @@ class ClientConnection(asyncio.Protocol):
         self.transport.write(replies.reply_to(self._request, status, reason, close=not self.keep_alive, extra=extra))
         self.answered(perf_counter())
 
-    def _refuse(self, error: DownstreamError, took_s: float = 0.0) -> None:
-        """The client's message cannot be trusted: one answer, and nothing after it is read as a request."""
+    def _refuse(self, error: DownstreamError, began: bytes | bytearray, took_s: float = 0.0) -> None:
+        """The client's message, which ``began`` so, cannot be trusted: one answer, and nothing after it is read as a request."""
         self._plane.own_answers.tell(error.status, error.reason, None, self.peer, took_s=took_s)
         self._request = None
         self.keep_alive = False
         self._state = BODY
-        self.reply(error.status, error.reason)
+        # Who asked by HEAD, whatever else was wrong, takes a body for something else (RFC 9110 section 9.3.2).
+        head_request = began.lstrip(b"\r\n").startswith(b"HEAD ")
+        answer = replies.own_reply(error.status, error.reason, json_wanted=False, head_request=head_request, close=True)
+        self.transport.write(answer)
+        self.answered(perf_counter())
 
     def _body_refused(self, error: DownstreamError) -> None:
         answered = self._exchange.answered

@@ -111,7 +111,7 @@ class Downstream(ClientConnection):
             else:
                 self.abort()  # gone: connection_lost counts it
         elif self._state == HEAD and self._buffer:
-            self._refuse(DownstreamError(408, "the head did not arrive in time"), limits.HEAD_TIMEOUT_S)
+            self._refuse(DownstreamError(408, "the head did not arrive in time"), self._buffer, limits.HEAD_TIMEOUT_S)
         else:
             self.transport.close()
 
@@ -144,7 +144,7 @@ class Downstream(ClientConnection):
                 self.keep_alive = request.keep_alive
                 self._fields = head[head.find(b"\r\n") :] if request.repeats and request.keep_alive else NEVER
         except DownstreamError as error:
-            self._refuse(error)
+            self._refuse(error, data)
             return
         self._begin(request, data, end)
 

@@ -91,11 +91,8 @@ class Storm:
         if b"upgrade" in self.said.lower() or b";" in self.said:
             return
         asked = [essence(message)[0] for message in strictly(self.said)[0]]
-        unfinished = self.said.rpartition(b"\r\n\r\n")[0].rpartition(b"\r\n\r\n")[2] + self.said
-        if b"HEAD" in unfinished and "HEAD" not in asked:
-            return  # its answer has no body, and the oracle did not see that it was asked for
-        if b"HEAD" in self.said and b"\r\nConnection: close\r\n\r\n4" in heard:
-            return  # a HEAD that is refused before its method counts gets the refusal's text, and the connection ends
+        if self.said.count(b"HEAD") > asked.count("HEAD"):
+            return  # the answer to one of them has no body, and the oracle did not see that it was asked for
         try:
             answers = read_responses(heard, asked, ended=ended)
         except Incomplete:

@@ -74,6 +74,17 @@ async def test_a_route_less_request_with_a_body_is_answered_and_closed() -> None
     await talk.end()
 
 
+@pytest.mark.parametrize("said", [b"HEAD / HTTP/1.1\r\n\r\n", b"\r\nHEAD / HTTP/1.1\r\nHost: a b\r\n\r\n"])
+async def test_a_head_request_that_is_refused_gets_no_body(said: bytes) -> None:
+    """Rule 33: whatever else is wrong with it, its client reads none."""
+    talk = Conversation()
+    await talk.client.says(said)
+    heard = talk.client.heard()
+
+    assert (b"HTTP/1.1 400 ", b"\r\n\r\n") == (heard[:13], heard[-4:])
+    await talk.end()
+
+
 async def logged(path: Path, said: bytes, wait_s: float = 0.0) -> dict[str, Any]:
     """The one line of the access log that follows."""
     talk = Conversation(msgspec.structs.replace(plan(), access_log=AccessLog(str(path))))
