@@ -57,8 +57,8 @@ $(FUZZ_READY): $(READY)
 	@$(PIP) -e '.[fuzz]' || echo "make: no atheris for this platform; nothing will be fuzzed" >&2
 	@rm -f $(VENV)/.fuzz-ready-* && touch $@
 
-fuzz: fuzz-setup ## any bytes through the wire and the data plane, 10 minutes in all (FUZZ_S=seconds); stops at the first crash
-	@$(PYTHON) -m fuzz all $(FUZZ_S)
+fuzz: fuzz-setup ## any bytes through the wire and the data plane, 10 minutes in all (FUZZ_S=seconds, FUZZ_SEED=number); stops at the first crash
+	@$(PYTHON) -m fuzz all $(FUZZ_S) $(FUZZ_SEED)
 
 demo: setup ## two good versions and a bad one behind the proxy, told as it happens
 	@$(VENV)/bin/headgate demo
