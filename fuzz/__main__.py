@@ -1,6 +1,6 @@
-"""``python -m fuzz all SECONDS [SEED]`` runs every target in its share of the time and stops at the first crash; one seed tries the same
-inputs again, none tries new ones. ``python -m fuzz TARGET ...`` runs one with libFuzzer's own arguments, or replays the files named.
-Without atheris it says so and does nothing."""
+"""``python -m fuzz all SECONDS [SEED]`` runs every target in its share of the time and stops at the first crash; one seed tries the
+same inputs again, none tries new ones. ``python -m fuzz TARGET ...`` runs one with libFuzzer's own arguments, or replays the files
+named. Without atheris it says so and does nothing."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run_all(seconds: int, chance: str) -> int:
                 "-print_final_stats=1",
                 f"-seed={chance}",
             ]
-            command = [sys.executable, "-m", "fuzz", name, *limits, f"-seed={chance}", f"-artifact_prefix={crashes}/{name}-", folder]
+            command = [sys.executable, "-m", "fuzz", name, *limits, f"-artifact_prefix={crashes}/{name}-", folder]
             status = subprocess.run(command, cwd=HERE.parent, check=False).returncode
         if status:
             print(f"fuzz: {name} failed; replay with: {sys.executable} -m fuzz {name} fuzz/crashes/{name}-...", file=sys.stderr)
