@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import socket
 import subprocess
 import sys
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,7 +22,7 @@ from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan
 from proxy.supervisor import channel as ch
 from proxy.supervisor.lock import Claim
-from proxy.supervisor.worker import Place, Worker, place_of, raise_descriptor_limit
+from proxy.supervisor.worker import Place, Worker, place_of, raise_descriptor_limit, settle
 from proxy.tasks import TaskGroup
 from proxy.telemetry.snapshot import Snapshot
 
@@ -379,3 +381,18 @@ async def test_a_descriptor_limit_that_cannot_be_raised_stays(monkeypatch: pytes
     monkeypatch.setattr("resource.getrlimit", lambda kind: (1024, -1))
     monkeypatch.setattr("resource.setrlimit", refuse)
     raise_descriptor_limit()
+
+
+async def test_what_connections_leave_in_cycles_is_let_go_before_it_is_much() -> None:
+    class Looped:
+        def __init__(self) -> None:
+            self.itself = self
+
+    thresholds = gc.get_threshold()
+    settle()
+    first = weakref.ref(Looped())
+    for _ in range(20_000):
+        Looped()
+    gc.set_threshold(*thresholds)
+    gc.unfreeze()
+    assert first() is None
