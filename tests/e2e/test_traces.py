@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import http.client
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from proxy.clock import SystemClock
+from tests.kit.collector import collector
 from tests.kit.processes import Headgate, free_ports
 from tests.kit.scene import Scene, versions
 from tests.kit.waiting import until
@@ -26,38 +21,6 @@ PARENT = "00f067aa0ba902b7"
 REQUESTS = 50
 SLOW_S = 2.0  # an export that hangs takes 5.0 s
 WITHIN_S = 20.0
-
-
-@contextmanager
-def collector() -> Iterator[tuple[int, list[Any]]]:
-    """An OTLP/HTTP collector: its port, and the spans it got."""
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    spans: list[Any] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                body = gzip.decompress(body)
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                spans.extend(span for scope in resource.scope_spans for span in scope.spans)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing: a test's output is its own."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        yield server.server_port, spans
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def traced(scene: Scene, port: int, sample: float) -> Headgate:
@@ -78,7 +41,7 @@ def ask(proxy: Headgate, flags: str = "") -> int:
 
 
 def test_a_span_is_a_child_of_the_client_s_and_says_which_version_answered(scene: Scene) -> None:
-    with collector() as (port, spans):
+    with collector() as (port, spans, _):
         proxy = traced(scene, port, 0.0)
         ask(proxy, "01")
         until(lambda: spans, WITHIN_S, "a span")
@@ -89,7 +52,7 @@ def test_a_span_is_a_child_of_the_client_s_and_says_which_version_answered(scene
 
 
 def test_without_a_share_only_what_clients_sampled_is_recorded(scene: Scene) -> None:
-    with collector() as (port, spans):
+    with collector() as (port, spans, _):
         proxy = traced(scene, port, 0.0)
         for _ in range(REQUESTS):
             ask(proxy)
@@ -101,7 +64,7 @@ def test_without_a_share_only_what_clients_sampled_is_recorded(scene: Scene) -> 
 
 
 def test_a_share_of_requests_without_a_trace_is_recorded(scene: Scene) -> None:
-    with collector() as (port, spans):
+    with collector() as (port, spans, _):
         proxy = traced(scene, port, 0.5)
         for _ in range(4 * REQUESTS):
             ask(proxy)

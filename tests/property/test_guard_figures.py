@@ -17,6 +17,7 @@ from proxy.analysis.guard import Tally, judge
 from proxy.analysis.statistics import ShareFailures, log_evidence
 from proxy.model.rollout import Guard
 from proxy.telemetry.snapshot import CellDelta
+from tests.kit.figures import PUBLISHED
 
 
 def failures(chance: Random, share: float, candidate: float, stable: float) -> Iterator[tuple[int, bool]]:
@@ -39,11 +40,7 @@ def requests_until_decision(chance: Random, share_bp: int, candidate: float, sta
 
 @pytest.mark.parametrize(
     ("rps", "share_bp", "candidate", "stable", "median_s", "p90_s"),
-    [
-        (100, 1000, 1.0, 0.001, 0.45, 0.8),
-        (1000, 500, 0.05, 0.001, 1.5, 3.7),
-        (100, 500, 0.05, 0.005, 32.0, 65.0),
-    ],
+    PUBLISHED,
 )
 def test_a_bad_candidate_is_caught_as_fast_as_promised(
     rps: int, share_bp: int, candidate: float, stable: float, median_s: float, p90_s: float

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, WeightStep
 from proxy.simulation import Report, Traffic, simulate
 from proxy.simulation.play import play
+from tests.kit.figures import PUBLISHED
 
 
 def report(weight_bp: int, for_s: float, traffic: Traffic, *, guard: Guard, runs: int, equal_runs: int) -> Report:
@@ -23,11 +24,7 @@ def report(weight_bp: int, for_s: float, traffic: Traffic, *, guard: Guard, runs
 
 @pytest.mark.parametrize(
     ("rps", "share_bp", "candidate", "stable", "median_s", "p90_s"),
-    [
-        (100, 1000, 1.0, 0.001, 0.45, 0.8),
-        (1000, 500, 0.05, 0.001, 1.5, 3.7),
-        (100, 500, 0.05, 0.005, 32.0, 65.0),
-    ],
+    PUBLISHED,
 )
 def test_a_bad_candidate_is_caught_as_fast_as_promised(
     rps: int, share_bp: int, candidate: float, stable: float, median_s: float, p90_s: float

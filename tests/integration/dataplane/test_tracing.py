@@ -2,52 +2,26 @@
 
 from __future__ import annotations
 
-import gzip
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-
 import pytest
 
 from proxy.dataplane.tracing import Tracer
 from proxy.model.intent import Tracing
 from proxy.wire.request import Starts, new_table, parse
+from tests.kit.collector import collector
 
 pytest.importorskip("opentelemetry.exporter.otlp.proto.http.trace_exporter")
 
 
 def test_a_collector_gets_the_span_with_what_is_known_of_the_request() -> None:
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    bodies: list[bytes] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            bodies.append(gzip.decompress(body) if self.headers.get("Content-Encoding") == "gzip" else body)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            """Nothing: a test's output is its own."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        tracer = Tracer(Tracing(f"http://127.0.0.1:{server.server_port}/v1/traces", 1.0))
+    with collector() as (port, spans, bodies):
+        tracer = Tracer(Tracing(f"http://127.0.0.1:{port}/v1/traces", 1.0))
         request = parse(b"GET /a?token=s3cret HTTP/1.1\r\nHost: shop.example\r\n\r\n", Starts(), new_table())
         span = tracer.span(request)
         assert span is not None
         tracer.ended(span, request, ("shop", "v2", 502, "reset", "busy"), 0.25)
         tracer.close()
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
-    message = ExportTraceServiceRequest.FromString(bodies[0])
-    (got,) = message.resource_spans[0].scope_spans[0].spans
+    (got,) = spans
     attributes = {item.key: item.value.string_value or item.value.int_value for item in got.attributes}
     assert (span.trace_id, span.span_id, 250_000_000) == (
         got.trace_id.hex().encode(),
