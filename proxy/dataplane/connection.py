@@ -145,6 +145,7 @@ class ClientConnection(asyncio.Protocol):
         """Answer for the proxy itself, with one more field line or none, then close unless the request was whole and well formed."""
         if self._state == BODY or self._plane.draining:
             self.keep_alive = False
+        assert self._request is not None, "what cannot be read is refused"
         self.transport.write(replies.reply_to(self._request, status, reason, close=not self.keep_alive, extra=extra))
         self.answered(perf_counter())
 
@@ -154,10 +155,7 @@ class ClientConnection(asyncio.Protocol):
         self._request = None
         self.keep_alive = False
         self._state = BODY
-        # Who asked by HEAD, whatever else was wrong, takes a body for something else (RFC 9110 section 9.3.2).
-        head_request = began.lstrip(b"\r\n").startswith(b"HEAD ")
-        answer = replies.own_reply(error.status, error.reason, json_wanted=False, head_request=head_request, close=True)
-        self.transport.write(answer)
+        self.transport.write(replies.reply_to_unread(began, error.status, error.reason))
         self.answered(perf_counter())
 
     def _body_refused(self, error: DownstreamError) -> None:

@@ -79,8 +79,15 @@ def own_reply(
     return b"\r\n".join([*lines, b"", b"" if head_request else body])
 
 
-def reply_to(request: Request | None, status: int, reason: str, *, close: bool, extra: bytes = b"") -> bytes:
-    """``own_reply`` in the form that a request asks for; None when there was none that could be read."""
-    json_wanted = request is not None and wants_json(find(request.lines, b"accept"))
-    head_request = request is not None and request.method == b"HEAD"
-    return own_reply(status, reason, json_wanted=json_wanted, head_request=head_request, close=close, extra=extra)
+def reply_to(request: Request, status: int, reason: str, *, close: bool, extra: bytes = b"") -> bytes:
+    """``own_reply`` in the form that a request asks for."""
+    json_wanted = wants_json(find(request.lines, b"accept"))
+    return own_reply(status, reason, json_wanted=json_wanted, head_request=request.method == b"HEAD", close=close, extra=extra)
+
+
+def reply_to_unread(began: bytes | bytearray, status: int, reason: str) -> bytes:
+    """``own_reply`` to what ``began`` so and cannot be read as a request: plain text, and nothing is read after it.
+
+    Who asked by HEAD, whatever else was wrong, would take a body for something else (RFC 9110 section 9.3.2).
+    """
+    return own_reply(status, reason, json_wanted=False, head_request=began.lstrip(b"\r\n").startswith(b"HEAD "), close=True)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from proxy.wire.replies import own_reply, reply_to, status_line, wants_json
+from proxy.wire.replies import own_reply, reply_to, reply_to_unread, status_line, wants_json
 from proxy.wire.request import Starts, new_table, parse
 
 STATUSES = [400, 404, 405, 408, 413, 414, 417, 421, 431, 500, 501, 502, 503, 504, 505, 508]
@@ -109,4 +109,4 @@ def test_a_reply_has_the_form_that_its_request_asks_for() -> None:
 
 
 def test_a_reply_to_what_could_not_be_read_is_plain_text() -> None:
-    assert b"text/plain" in reply_to(None, 400, "no", close=True)
+    assert b"text/plain" in reply_to_unread(b"GET", 400, "no")
