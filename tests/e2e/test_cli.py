@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -262,7 +262,9 @@ def test_run_without_a_file_says_where_it_looked(tmp_path: Path) -> None:
     assert (1, True) == (done.returncode, "--config" in done.stderr)
 
 
-def test_a_watch_whose_reader_goes_away_ends_quietly(proxy: Running) -> None:
+@contextmanager
+def watching(proxy: Running) -> Iterator[subprocess.Popen[bytes]]:
+    """A watch that has begun to tell; ended whatever comes."""
     with subprocess.Popen(
         [*HEADGATE, "status", "--watch"],
         cwd=proxy.directory,
@@ -273,12 +275,27 @@ def test_a_watch_whose_reader_goes_away_ends_quietly(proxy: Running) -> None:
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as watch:
         try:
-            assert watch.stdout is not None
             select.select([watch.stdout], [], [], 15)
-            watch.send_signal(signal.SIGINT)
-
-            _, said = watch.communicate(timeout=15)
+            yield watch
         finally:
             watch.kill()
+
+
+def test_a_watch_whose_reader_goes_away_ends_quietly(proxy: Running) -> None:
+    with watching(proxy) as watch:
+        assert watch.stdout is not None
+        assert watch.stderr is not None
+        watch.stdout.close()
+
+        watch.wait(15)
+        said = watch.stderr.read()
+    assert b"" == said
+
+
+def test_an_interrupted_watch_is_silent(proxy: Running) -> None:
+    with watching(proxy) as watch:
+        watch.send_signal(signal.SIGINT)
+
+        _, said = watch.communicate(timeout=15)
 
     assert (130, b"") == (watch.returncode, said.strip())
