@@ -13,7 +13,7 @@ from proxy.config.build_route import match, route, shown_match, shown_route
 from proxy.config.environment import escaped
 from proxy.config.scalars import Address, header_name, shown_duration
 from proxy.model.intent import AccessLog, Admin, Intent, Tracing
-from proxy.model.rollout import GateStep, Guard, RolloutPlan, Step, WeightStep
+from proxy.model.rollout import GateStep, Guard, RolloutPlan, ShadowStep, Step, WeightStep
 from proxy.model.service import Ejection, Endpoint, EndpointLimits, Health, Override, Retries, Service, Sticky, Timeouts, Version
 
 
@@ -204,6 +204,10 @@ def _shown_rollout(plan: RolloutPlan) -> dict[str, Any]:
 def _shown_step(step: Step) -> dict[str, Any]:
     if isinstance(step, GateStep):
         return {"gate": step.gate}
+    if isinstance(step, ShadowStep):
+        whole, rest = divmod(step.percent_bp, 100)
+        copied = {"percent": step.percent_bp / 100 if rest else whole, "for": shown_duration(step.for_s)}
+        return {"shadow": copied | {"min_requests": step.min_requests}}
     whole, rest = divmod(step.weight_bp, 100)
     weight = step.weight_bp / 100 if rest else whole
     return {"weight": weight, "for": shown_duration(step.for_s), "min_requests": step.min_requests}

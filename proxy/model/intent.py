@@ -70,6 +70,21 @@ class Tracing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sample: float = 0.01
 
 
+class Notification(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whom decisions are told: ``url`` gets a POST for each kind of record in ``on`` (empty: every one).
+
+    ``webhook`` is the record as JSON, signed with the secret in ``secret_file`` (empty: unsigned); ``slack`` is what Slack and its like
+    take.
+    """
+
+    name: str
+    url: str
+    form: Literal["webhook", "slack"] = "webhook"
+    secret_file: str = ""
+    on: tuple[str, ...] = ()
+    timeout_s: float = 10.0
+
+
 class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One whole configuration. ``digest`` is the SHA-256 (hex) of the text it was read from, after merging a directory.
 
@@ -86,6 +101,7 @@ class Intent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     access_log: AccessLog | None = None
     tracing: Tracing | None = None
     nameservers: tuple[str, ...] = ()
+    notifications: tuple[Notification, ...] = ()
     drain_timeout_s: float = limits.DRAIN_TIMEOUT_S
 
     def service(self, name: str) -> Service | None:

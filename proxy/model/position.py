@@ -37,6 +37,10 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``target`` is what is wanted live; ``configured`` is what the configuration last named, so that an operator's own target stands
     until the configuration names another. ``since_s`` is the Unix time of the last change of phase, step or weight.
     ``guard_floor`` is the log evidence at which the guard last paused: after a resume it pauses again only at a further 1/alpha.
+    ``asking`` is the key of the hooks or the gate that it waits for, empty when for none. ``slow_over_s`` is the bound above which an
+    answer is a slow one in this step, fixed when the step began (0: none is). ``previous`` was stable before, until ``since_s``; undo
+    goes there. In a rolling rollout ``moved`` endpoints are the candidate's, the next ``moving`` are becoming so, and ``part`` says how
+    far those are.
     """
 
     service: str
@@ -56,6 +60,12 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     configured: str = ""
     since_s: float = 0.0
     guard_floor: float = 0.0
+    asking: str = ""
+    slow_over_s: float = 0.0
+    previous: str = ""
+    moved: int = 0
+    moving: int = 0
+    part: str = ""
 
 
 class Finding(StrEnum):

@@ -35,13 +35,15 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Version(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One release of a service. ``labels`` are for people and for telling whether a rolled-back target has changed.
 
-    An endpoint that becomes healthy gets its full share only after ``slow_start_s``.
+    An endpoint that becomes healthy gets its full share only after ``slow_start_s``. ``runs_on`` are the database schemas it works
+    with; empty: any.
     """
 
     name: str
     endpoints: tuple[Endpoint, ...]
     labels: tuple[tuple[str, str], ...] = ()
     slow_start_s: float = 0.0
+    runs_on: tuple[int, ...] = ()
 
 
 class Sticky(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -124,8 +126,35 @@ class Retries(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on: tuple[RetryCause, ...] = ("connect", "reset")
 
 
+REDACTED_IN_COPIES: tuple[str, ...] = ("authorization", "cookie", "proxy-authorization")
+"""Request headers that no copy carries unless the operator says otherwise."""
+
+
+class Shadow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Copies of ``percent_bp`` (1/100 of a percent) of the safe requests go to ``version``, whose answers nobody gets.
+
+    A rollout's shadow step sends them to the candidate. ``compare``: answers are held against the original's, without the JSON paths in
+    ``ignore``; ``allow`` are differences that are meant. ``noise`` (a version, empty: none) gets the same copies and tells what differs
+    by itself. ``redact`` are headers (lower case) that copies do not carry.
+    """
+
+    version: str = ""
+    percent_bp: int = 10_000
+    timeout_s: float = 5.0
+    max_in_flight: int = 64
+    max_bytes: int = 1 << 20
+    compare: bool = True
+    ignore: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    noise: str = ""
+    redact: tuple[str, ...] = REDACTED_IN_COPIES
+
+
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A service as intended. Exactly one of ``traffic`` (relative weights by version name) and ``target`` (a version name) is set."""
+    """A service as intended. Exactly one of ``traffic`` (relative weights by version name) and ``target`` (a version name) is set.
+
+    ``schema`` is the number of its database's present schema (0: not said); no version that does not run on it is made live.
+    """
 
     name: str
     versions: tuple[Version, ...]
@@ -143,6 +172,8 @@ class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: EndpointLimits | None = None
     tls: OriginTls | None = None
     rollout: RolloutPlan = RolloutPlan()
+    schema: int = 0
+    shadow: Shadow | None = None
 
     def version(self, name: str) -> Version | None:
         """The version of that name, or None."""

@@ -7,7 +7,7 @@ never ends, because no data is not good data. A gate ends only by a person. Know
 from __future__ import annotations
 
 from proxy.model.position import WEIGHT_BP_MAX, Phase, Position
-from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
+from proxy.model.rollout import GateStep, RolloutPlan, ShadowStep, WeightStep
 from proxy.rollout.strategy import Stand
 from proxy.rollout.words import duration
 
@@ -19,6 +19,8 @@ def next_step(plan: RolloutPlan, step: int, weight_bp: int) -> Stand:
     entered = plan.steps[step]
     if isinstance(entered, GateStep):
         return Stand(step, Phase.PAUSED, weight_bp)
+    if isinstance(entered, ShadowStep):
+        return Stand(step, Phase.SHADOWING, 0)
     return Stand(step, Phase.PROGRESSING, entered.weight_bp)
 
 

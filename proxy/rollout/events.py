@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from proxy.model.position import Record, Verdict
-from proxy.model.rollout import RolloutPlan
+from proxy.model.rollout import HookPoint, RolloutPlan
 
 
 class EventKind(StrEnum):
@@ -50,15 +50,36 @@ class TargetSet(msgspec.Struct, frozen=True):
     versions: dict[str, str] = {}
 
 
+class EndpointLevel(msgspec.Struct, frozen=True):
+    """One endpoint (its label) of a version, over all workers: whether each has it in, and what is in flight there."""
+
+    version: str
+    endpoint: str
+    healthy: bool
+    in_flight: int
+
+
 class Measured(msgspec.Struct, frozen=True):
     """``dt_s`` seconds were observed since the last of these, in which the split drew ``candidate_requests`` for the candidate.
 
-    Both are differences, not totals. ``verdict`` is the judge's on everything the rollout has counted so far.
+    Both are differences, not totals. ``verdict`` is the judge's on everything the rollout has counted so far. ``endpoints`` are those
+    of stable and candidate that workers have spoken of; ``slow_over_s`` is stable's p99 of the last five minutes, 0: not known.
     """
 
     dt_s: float
     candidate_requests: int
     verdict: Verdict
+    endpoints: tuple[EndpointLevel, ...] = ()
+    slow_over_s: float = 0.0
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What came of the ``Ask`` with this ``key``: whether every hook, or the remote gate, answered 2xx, and a sentence about it."""
+
+    key: str
+    ok: bool
+    reason: str
+    figures: dict[str, Any] = {}
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -72,26 +93,44 @@ class Command(msgspec.Struct, frozen=True):
     """An operator's word. ``start`` needs ``to``, and ``plan`` and ``fingerprint`` of that version as configured now.
 
     ``retry`` takes those two when given, else the ones it was tried with. ``full`` belongs to ``promote``, ``reason`` to ``abort`` and
-    ``pause``.
+    ``pause``. ``switch`` needs what ``start`` needs. ``undo`` needs ``to`` (whoever passes it on has found out which version that is)
+    and the same of it. ``force`` is recorded: it overrides the schema guard, which whoever passes the command on keeps.
     """
 
-    verb: Literal["start", "promote", "pause", "resume", "abort", "retry"]
+    verb: Literal["start", "promote", "pause", "resume", "abort", "retry", "switch", "undo"]
     by: str
     to: str = ""
     full: bool = False
     reason: str = ""
     plan: RolloutPlan | None = None
     fingerprint: str = ""
+    force: bool = False
 
 
 Event = TargetSet | Measured | Applied | Command
 
 
 class Publish(msgspec.Struct, frozen=True):
-    """What the workers are to serve has changed: build a plan from the new position and publish it, after all records are kept."""
+    """What the workers are to serve has changed: build a plan from the new position and publish it, after all records are kept.
+
+    With ``barrier`` every worker holds its new requests until all do, so that no request that starts after another was answered on the
+    new plan is answered on the old one.
+    """
+
+    barrier: bool = False
 
 
-Effect = Record | Publish
+class Ask(msgspec.Struct, frozen=True):
+    """Call the plan's hooks of ``point``, or the remote gate of the present step, and enter a ``Heard`` with this ``key``.
+
+    It may be asked again after a crash, under the same key; an answer to a key that nothing waits for any more is ignored.
+    """
+
+    point: HookPoint | Literal["gate"]
+    key: str
+
+
+Effect = Record | Publish | Ask
 
 
 _KINDS: Final[dict[type[Event], EventKind]] = {
