@@ -147,6 +147,10 @@ class Rolling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     on_unhealthy: Literal["pause", "reverse"] = "pause"
 
 
+Strategy = Literal["canary", "blue_green", "rolling", "shadow"]
+"""canary: steps of weight; blue_green: everything at once; rolling: endpoint by endpoint; shadow: copies only, nothing is promoted."""
+
+
 class RolloutPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a service moves to a new target. ``deadline_s`` 0 means none; ``drain_s`` is how long a version's tunnels and event streams
     are given to end in when it has lost its traffic.
@@ -155,7 +159,7 @@ class RolloutPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     before is kept warm for ``keep_old_s`` after a blue-green switch, and ``undo`` is immediate for ``undo_window_s`` after a promotion.
     """
 
-    strategy: Literal["canary"] = "canary"
+    strategy: Strategy = "canary"
     steps: tuple[Step, ...] = (
         WeightStep(weight_bp=500, for_s=300.0),
         WeightStep(weight_bp=2500, for_s=300.0),
