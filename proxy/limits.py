@@ -71,6 +71,7 @@ DRAIN_STREAMS_S: Final = 10.0  # long-lived connections of a version that has le
 LISTEN_BACKLOG: Final = 4096
 CONNECTIONS_PER_LISTENER_MAX: Final = 1_000_000  # of one worker, unless the operator says fewer; descriptors run out before
 ACCEPTS_PER_TURN: Final = 64  # connections accepted before others get their turn, where we accept ourselves
+DEPARTURES_PER_TURN: Final = 256  # clients seen to leave before others get their turn
 ACCEPT_PAUSE_S: Final = 0.2  # without accepting, when the process is out of descriptors
 HANDSHAKE_TIMEOUT_S: Final = 10.0  # PROXY header and TLS handshake; as long as a request head may take
 TLS_SHUTDOWN_S: Final = 2.0  # for a client to answer close_notify; some never do
@@ -141,18 +142,43 @@ MATCH_FIELDS_MAX: Final = 32  # headers, query parameters or methods in one matc
 RULES_MAX: Final = 32  # header rules of one kind in a route; each is looked at in every head that passes
 LABELS_PER_VERSION_MAX: Final = 32
 STEPS_PER_ROLLOUT_MAX: Final = 50
+CHECKS_PER_ROLLOUT_MAX: Final = 50  # each may be a query of another machine at every interval
+HOOKS_PER_ROLLOUT_MAX: Final = 20
+HOOK_RETRIES_MAX: Final = 10  # a hook that has failed eleven times in a row has said no
+FREEZES_PER_ROLLOUT_MAX: Final = 50
+CHECK_WINDOW_S_MAX: Final = 3600.0  # of a check's past; a longer one answers for what the step did not do
+QUERY_CHARS_MAX: Final = 4096  # of PromQL; it travels in a URL's query
+JSON_PATH_CHARS_MAX: Final = 256
+SCHEMAS_PER_VERSION_MAX: Final = 32  # database schemas that a version says it runs on
 OVERRIDES_PER_SERVICE_MAX: Final = 100
 TRUSTED_PROXIES_MAX: Final = 256  # networks per listener; each is compared for every new connection
 DURATION_S_MAX: Final = 366 * 24 * 3600.0  # a year; more is a slip of the unit
 
 # ---- history --------------------------------------------------------------------------------------------------------------------
 HISTORY_REVISIONS_KEPT: Final = 200  # per service; never fewer than the 50 that are promised
+SERIES_ROLLOUTS_KEPT: Final = 50  # per service; each has a revision at least, and a series is up to 100 KiB
+SERIES_POINTS_MAX: Final = 200  # of one rollout; a terminal shows a hundred, and two hours at ten seconds are 720
 
 # ---- admin API ------------------------------------------------------------------------------------------------------------------
 ADMIN_BODY_BYTES_MAX: Final = 64 * KiB  # a command is a line of JSON
 ADMIN_TEXT_CHARS_MAX: Final = 1000  # a reason or a name that goes into the history
 ADMIN_COMMAND_TIMEOUT_S: Final = 30.0  # an answer to a write: a reload of 10,000 routes and a worker replaced on the way
 HISTORY_PAGE_MAX: Final = 200
+
+# ---- calls to the outside -------------------------------------------------------------------------------------------------------
+CALLS_IN_FLIGHT_MAX: Final = 64  # of hooks and gates, and as many of queries; each has a connection, and a dead network keeps them all
+CALL_RETRY_S_MIN: Final = 1.0  # before the second try of a hook or a notification; twice as long before each next
+CALL_RETRY_S_MAX: Final = 30.0
+HOOK_ANSWER_BYTES_MAX: Final = 4 * KiB  # read of a hook's answer: its start is shown, the rest nobody asked for
+HOOK_SAID_CHARS_MAX: Final = 512  # of it, in the history
+HOOKS_TELLING_MAX: Final = 8  # after_* hooks of one service under way; the oldest is given up for a ninth
+HEARD_AGAIN_S: Final = 1.0  # until an answer that the loop could not act on is entered again
+QUERY_ANSWER_BYTES_MAX: Final = 1024 * KiB  # one number is wanted; an answer of this size has thousands of series
+QUERY_SAID_CHARS_MAX: Final = 200  # of an error that a source tells
+NOTIFICATIONS_WAITING_MAX: Final = 256  # of one target, about 1 MiB; then the oldest are dropped and counted
+NOTIFICATION_TRIES_MAX: Final = 5  # over half a minute; a receiver that is away for longer can read the history
+NOTIFICATION_ANSWER_BYTES_MAX: Final = 4 * KiB
+NOTIFICATIONS_CLOSE_S: Final = 2.0  # for what still waits when headgate ends
 
 # ---- command line ---------------------------------------------------------------------------------------------------------------
 ADMIN_CALL_TIMEOUT_S: Final = 10.0  # above PREPARE_TIMEOUT_S + COMMIT_TIMEOUT_S, which a reload may take
@@ -164,3 +190,13 @@ WATCH_LOST_MAX_S: Final = 15.0  # a watched proxy may restart; away for longer i
 # ---- simulation -----------------------------------------------------------------------------------------------------------------
 SIMULATED_RUNS_MAX: Final = 100_000  # rollouts of one report: a false-alarm rate of 0.001 to a tenth; minutes of computing
 SIMULATED_RPS_MAX: Final = 1_000_000.0  # requests a second; more than a machine this runs on can be asked
+
+# ---- comparing answers ----------------------------------------------------------------------------------------------------------
+COMPARED_BODY_BYTES_MAX: Final = 4 * 1024 * KiB  # a body after its coding is taken off; what claims to be more is compared as it came
+COMPARED_DEPTH_MAX: Final = 32  # nesting of JSON that is walked; below it values are equal or not
+NAMED_MEMBERS_MAX: Final = 64  # members that an object has names for; one with more is a map, and its keys are data
+DIFFERENCES_PER_PAIR_MAX: Final = 50  # one answer in another format would else be a path for each of its values
+DIFFERENCE_CHARS_MAX: Final = 120  # a value that is shown to people
+COMPARED_PATHS_MAX: Final = 500  # (route, path, kind) of a service that are counted; more are counted together
+COMPARED_ROUTES_MAX: Final = 200  # routes of a service that are counted apart; more are counted together
+SAMPLES_PER_PATH_MAX: Final = 5  # pairs kept for people to look at

@@ -19,7 +19,7 @@ from typing import Final
 
 from proxy.errors import OperatorError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Kept in ``PRAGMA user_version``. It grows when an older program could not read the rows any more."""
 
 BUSY_TIMEOUT_S: Final = 5.0  # somebody reads the file with the sqlite3 shell; there is only one writer
@@ -41,6 +41,19 @@ CREATE TABLE history (
 CREATE TRIGGER history_is_append_only BEFORE UPDATE ON history
 BEGIN SELECT RAISE(ABORT, 'history is append-only'); END;
 """
+
+_SERIES: Final = """
+CREATE TABLE series (
+    service TEXT NOT NULL,
+    rollout INTEGER NOT NULL,
+    series TEXT NOT NULL,
+    exposure TEXT NOT NULL,
+    PRIMARY KEY (service, rollout)
+);
+"""
+
+_UPGRADES: Final = {1: _SERIES}
+"""By the version that a file has: what makes it the next one. Rows that an older program wrote are read as they are."""
 
 
 class Damaged(Exception):
@@ -64,6 +77,8 @@ def open_database(path: Path) -> sqlite3.Connection:
         if version == 0:
             _create(connection, path)
         _check(connection)
+        if 0 < version < SCHEMA_VERSION:
+            _upgrade(connection, version)
     except sqlite3.OperationalError as error:
         connection.close()
         raise OperatorError(f"{path}: cannot be used: {error}") from error
@@ -114,12 +129,21 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables:
         raise Damaged("it is a database, but not one of headgate's")
+    _write_schema(connection, _SCHEMA + _SERIES)
+    os.chmod(path, 0o600)  # who decided what is nobody else's business
+
+
+def _upgrade(connection: sqlite3.Connection, version: int) -> None:
+    """Make a file of an older headgate one of this version, in one transaction: killed in the middle, it is as old as it was."""
+    _write_schema(connection, "".join(_UPGRADES[step] for step in range(version, SCHEMA_VERSION)))
+
+
+def _write_schema(connection: sqlite3.Connection, script: str) -> None:
     connection.execute("BEGIN IMMEDIATE")
-    for statement in _statements(_SCHEMA):
+    for statement in _statements(script):
         connection.execute(statement)
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
     connection.execute("COMMIT")
-    os.chmod(path, 0o600)  # who decided what is nobody else's business
 
 
 def _statements(script: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""What must outlive the process: every service's position and tally, and the append-only history of decisions.
+"""What must outlive the process: every service's position and tally, the append-only history of decisions, and each rollout's series.
 
 One writer, the supervisor that holds the lock. Knows no rollout rules: positions and records are kept as they are given. Calls block
 for a disk write each (``decide``) or for next to nothing (``progress``).
@@ -18,11 +18,13 @@ from proxy import limits
 from proxy.clock import Clock, SystemClock
 from proxy.errors import OperatorError
 from proxy.model.position import Position, Record, Revision
+from proxy.model.series import Series
 from proxy.store import database, last_known
 
 _POSITION = msgspec.json.Decoder(Position)
 _RECORD = msgspec.json.Decoder(Record)
 _TALLY = msgspec.json.Decoder(dict[str, Any])
+_SERIES_OF = msgspec.json.Decoder(Series)
 
 _UPSERT = """
 INSERT INTO positions (service, position, tally) VALUES (?, ?, ?)
@@ -33,6 +35,15 @@ _LAST = "SELECT coalesce(max(revision), 0) FROM history WHERE service = ?"
 _PRUNE = "DELETE FROM history WHERE service = ? AND revision <= ?"
 _NEWEST = "SELECT revision, at_s, record, position FROM history WHERE service = ? ORDER BY revision DESC LIMIT ?"
 _ONE = "SELECT revision, at_s, record, position FROM history WHERE service = ? AND revision = ?"
+
+
+_KEEP_SERIES = """
+INSERT INTO series (service, rollout, series, exposure) VALUES (?, ?, ?, ?)
+ON CONFLICT (service, rollout) DO UPDATE SET series = excluded.series, exposure = excluded.exposure
+"""
+_SERIES = "SELECT series, exposure FROM series WHERE service = ? AND rollout = ?"
+_PRUNE_SERIES = "DELETE FROM series WHERE service = ? AND (rollout <= ? OR rollout < ?)"
+_OLDEST = "SELECT position FROM history WHERE service = ? ORDER BY revision LIMIT 1"
 
 
 class StoreUnavailable(OperatorError):
@@ -93,6 +104,20 @@ class Store:
         with self._transaction(self._progress) as cursor:
             cursor.execute(_UPSERT, (position.service, _encode(position), _encode_tally(tally_json)))
         self._note_settled(position)
+
+    def keep_series(self, service: str, rollout: int, series: Series, exposure_json: dict[str, Any]) -> None:
+        """Keep what a rollout has gone through, as ``progress`` keeps positions. That of rollouts the history has forgotten goes."""
+        with self._transaction(self._progress) as cursor:
+            cursor.execute(_KEEP_SERIES, (service, rollout, _encode(series), msgspec.json.encode(exposure_json).decode()))
+            oldest = cursor.execute(_OLDEST, (service,)).fetchone()
+            remembered = 0 if oldest is None else _POSITION.decode(oldest[0]).rollout
+            cursor.execute(_PRUNE_SERIES, (service, rollout - limits.SERIES_ROLLOUTS_KEPT, remembered))
+
+    def series(self, service: str, rollout: int) -> tuple[Series, dict[str, Any]] | None:
+        """What ``keep_series`` kept last of a rollout; None when nothing was, or when it is too old to be kept."""
+        with self._reading():
+            row = self._progress.execute(_SERIES, (service, rollout)).fetchone()
+            return None if row is None else (_SERIES_OF.decode(row[0]), _TALLY.decode(row[1]))
 
     def history(self, service: str, limit: int = 50) -> list[Revision]:
         """The newest revisions of a service, newest first."""
@@ -215,7 +240,7 @@ class Store:
             raise StoreUnavailable(f"{self._path}: {error}") from error
 
 
-def _encode(what: Position | Record) -> str:
+def _encode(what: Position | Record | Series) -> str:
     return msgspec.json.encode(what).decode()
 
 

@@ -101,7 +101,7 @@ def test_a_newer_headgates_database_is_left_alone(tmp_path: Path) -> None:
     connection.execute("PRAGMA user_version=99")
     connection.close()
 
-    with pytest.raises(OperatorError, match="newer headgate \\(schema 99, this one knows 1\\)"):
+    with pytest.raises(OperatorError, match="newer headgate \\(schema 99, this one knows 2\\)"):
         database.open_database(tmp_path / "x.db")
 
 
@@ -136,3 +136,45 @@ def test_two_that_are_moved_aside_in_one_second_are_both_kept(tmp_path: Path) ->
         names.append(database.move_aside(tmp_path / "x.db", WALL_S).name)
 
     assert [f"x.db.damaged-20231114T221320Z{end}" for end in ("", "-2", "-3")] == names
+
+
+# ---- a file of the first version ------------------------------------------------------------------------------------------------
+
+VERSION_1 = Path(__file__).with_name("files") / "version-1.sql"
+
+
+def old_file(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript(VERSION_1.read_text(encoding="utf-8"))
+    connection.close()
+
+
+def schema_of(connection: sqlite3.Connection) -> list[tuple[str]]:
+    return connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name").fetchall()
+
+
+def test_a_file_of_version_1_gets_the_schema_of_a_new_one_and_keeps_its_rows(tmp_path: Path) -> None:
+    old_file(tmp_path / "x.db")
+    taken_over = database.open_database(tmp_path / "x.db")
+    new = database.open_database(tmp_path / "y.db")
+    schemas = schema_of(taken_over), schema_of(new)
+    version = taken_over.execute("PRAGMA user_version").fetchone()[0]
+    rows = taken_over.execute("SELECT count(*) FROM history").fetchone()[0]
+    taken_over.close()
+    new.close()
+
+    assert (schemas[1], 2, 2) == (schemas[0], version, rows)
+
+
+def test_an_upgrade_that_is_interrupted_leaves_the_file_as_old_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old_file(tmp_path / "x.db")
+    with monkeypatch.context() as broken:
+        broken.setattr(database, "_UPGRADES", {1: database._SERIES + "CREATE TABLE positions (again);\n"})
+        with pytest.raises(OperatorError, match="already exists"):
+            database.open_database(tmp_path / "x.db")
+    between = sqlite3.connect(tmp_path / "x.db")
+    left = between.execute("PRAGMA user_version").fetchone()[0], len(schema_of(between))
+    between.close()
+    database.open_database(tmp_path / "x.db").close()
+
+    assert (1, 3) == left
