@@ -37,10 +37,11 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``target`` is what is wanted live; ``configured`` is what the configuration last named, so that an operator's own target stands
     until the configuration names another. ``since_s`` is the Unix time of the last change of phase, step or weight.
     ``guard_floor`` is the log evidence at which the guard last paused: after a resume it pauses again only at a further 1/alpha.
-    ``asking`` is the key of the hooks or the gate that it waits for, empty when for none. ``slow_over_s`` is the bound above which an
-    answer is a slow one in this step, fixed when the step began (0: none is). ``previous`` was stable before, until ``since_s``; undo
-    goes there. In a rolling rollout ``moved`` endpoints are the candidate's, the next ``moving`` are becoming so, and ``part`` says how
-    far those are.
+    ``asking`` is the key of the hooks, gate or freeze that it waits for, empty when for none (``rollout.entering`` reads it).
+    ``slow_over_s`` is the bound above which an answer is a slow one in this step, fixed when the step began (0: none is). ``previous``
+    was stable before, until ``promoted_s`` (Unix time); undo goes there. In a rolling rollout ``moved`` endpoints are the candidate's,
+    the next ``moving`` are becoming so (or going back), and ``part`` says how far those are; of ``endpoints`` (stable's, the
+    candidate's) ``shared`` have the same address. ``ready_s`` is for how long what a step waits for has been healthy without a break.
     """
 
     service: str
@@ -66,6 +67,10 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     moved: int = 0
     moving: int = 0
     part: str = ""
+    promoted_s: float = 0.0
+    endpoints: tuple[int, int] = (0, 0)
+    shared: int = 0
+    ready_s: float = 0.0
 
 
 class Finding(StrEnum):
@@ -78,7 +83,11 @@ class Finding(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A finding, the sentence that says why, and every figure it stood on (JSON values only)."""
+    """A finding, the sentence that says why, and every figure it stood on (JSON values only).
+
+    The machine reads three of them: ``log_evidence`` with ``threshold`` (a pause is overruled up to there), ``candidate_failures`` (a
+    HOLD without any lets a step end) and ``holding`` (names of checks that let no step end, whatever else is found).
+    """
 
     finding: Finding
     reason: str

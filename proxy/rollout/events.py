@@ -17,12 +17,15 @@ class EventKind(StrEnum):
     TARGET_SET = "target_set"
     MEASURED = "measured"
     APPLIED = "applied"
+    HEARD = "heard"
     START = "start"
     PROMOTE = "promote"
     PAUSE = "pause"
     RESUME = "resume"
     ABORT = "abort"
     RETRY = "retry"
+    SWITCH = "switch"
+    UNDO = "undo"
 
 
 VERBS: tuple[EventKind, ...] = (
@@ -32,6 +35,8 @@ VERBS: tuple[EventKind, ...] = (
     EventKind.RESUME,
     EventKind.ABORT,
     EventKind.RETRY,
+    EventKind.SWITCH,
+    EventKind.UNDO,
 )
 """What an operator can say, in the order it is offered."""
 
@@ -41,6 +46,7 @@ class TargetSet(msgspec.Struct, frozen=True):
 
     ``plan`` is the service's plan as configured now, ``fingerprint`` the target's. ``versions`` maps every configured version to its
     fingerprint: it lets a target that an operator started follow its own version's changes; empty means they are not known.
+    ``slow_over_s`` is as in ``Measured``, for the first step of a rollout that begins with this.
     """
 
     target: str
@@ -48,6 +54,7 @@ class TargetSet(msgspec.Struct, frozen=True):
     plan: RolloutPlan
     by: str = ""
     versions: dict[str, str] = {}
+    slow_over_s: float = 0.0
 
 
 class EndpointLevel(msgspec.Struct, frozen=True):
@@ -62,8 +69,9 @@ class EndpointLevel(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True):
     """``dt_s`` seconds were observed since the last of these, in which the split drew ``candidate_requests`` for the candidate.
 
-    Both are differences, not totals. ``verdict`` is the judge's on everything the rollout has counted so far. ``endpoints`` are those
-    of stable and candidate that workers have spoken of; ``slow_over_s`` is stable's p99 of the last five minutes, 0: not known.
+    Both are differences, not totals, as are ``copies``: those of a shadow step that the candidate has answered. ``verdict`` is the
+    judge's on everything the rollout has counted so far. ``endpoints`` are all of stable and of the candidate, in the configuration's
+    order; one that no worker has spoken of is not healthy. ``slow_over_s`` is stable's p99 of the last five minutes, 0: not known.
     """
 
     dt_s: float
@@ -71,6 +79,7 @@ class Measured(msgspec.Struct, frozen=True):
     verdict: Verdict
     endpoints: tuple[EndpointLevel, ...] = ()
     slow_over_s: float = 0.0
+    copies: int = 0
 
 
 class Heard(msgspec.Struct, frozen=True):
@@ -94,7 +103,9 @@ class Command(msgspec.Struct, frozen=True):
 
     ``retry`` takes those two when given, else the ones it was tried with. ``full`` belongs to ``promote``, ``reason`` to ``abort`` and
     ``pause``. ``switch`` needs what ``start`` needs. ``undo`` needs ``to`` (whoever passes it on has found out which version that is)
-    and the same of it. ``force`` is recorded: it overrides the schema guard, which whoever passes the command on keeps.
+    and the same of it. ``force`` is recorded: it overrides the schema guard, which whoever passes the command on keeps, and a freeze.
+    ``in_place``: ``to`` shares addresses with what is stable, so that only a rolling rollout gets there. ``slow_over_s`` is as in
+    ``Measured``, for the first step of a rollout that begins with this.
     """
 
     verb: Literal["start", "promote", "pause", "resume", "abort", "retry", "switch", "undo"]
@@ -105,9 +116,11 @@ class Command(msgspec.Struct, frozen=True):
     plan: RolloutPlan | None = None
     fingerprint: str = ""
     force: bool = False
+    in_place: bool = False
+    slow_over_s: float = 0.0
 
 
-Event = TargetSet | Measured | Applied | Command
+Event = TargetSet | Measured | Applied | Heard | Command
 
 
 class Publish(msgspec.Struct, frozen=True):
@@ -137,6 +150,7 @@ _KINDS: Final[dict[type[Event], EventKind]] = {
     TargetSet: EventKind.TARGET_SET,
     Measured: EventKind.MEASURED,
     Applied: EventKind.APPLIED,
+    Heard: EventKind.HEARD,
 }
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from proxy.model.position import Finding, Verdict
 from proxy.model.rollout import RolloutPlan
-from proxy.rollout.events import VERBS, Applied, Command, Event, EventKind, Measured, TargetSet, kind_of
+from proxy.rollout.events import VERBS, Applied, Command, Event, EventKind, Heard, Measured, TargetSet, kind_of
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from proxy.rollout.events import VERBS, Applied, Command, Event, EventKind, Meas
         (TargetSet("v2", "f", RolloutPlan()), EventKind.TARGET_SET),
         (Measured(0.1, 3, Verdict(Finding.PASS, "")), EventKind.MEASURED),
         (Applied(7, 0.01), EventKind.APPLIED),
+        (Heard("1/0/gate", True, "200"), EventKind.HEARD),
         (Command("retry", "ann"), EventKind.RETRY),
     ],
 )
@@ -21,4 +22,4 @@ def test_every_event_has_its_column(event: Event, kind: EventKind) -> None:
 
 
 def test_every_verb_is_a_column_and_the_rest_are_not_verbs() -> None:
-    assert {EventKind.TARGET_SET, EventKind.MEASURED, EventKind.APPLIED} == set(EventKind) - set(VERBS)
+    assert {EventKind.TARGET_SET, EventKind.MEASURED, EventKind.APPLIED, EventKind.HEARD} == set(EventKind) - set(VERBS)
