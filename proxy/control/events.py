@@ -56,7 +56,7 @@ class Loaded(msgspec.Struct, frozen=True):
 
 
 class CommandGiven(msgspec.Struct, frozen=True):
-    """An operator's word on one service."""
+    """An operator's word on one service. ``force`` overrides the schema guard, and is recorded when that would have refused."""
 
     service: str
     verb: str
@@ -65,6 +65,7 @@ class CommandGiven(msgspec.Struct, frozen=True):
     full: bool
     reason: str
     reply: asyncio.Future[None]
+    force: bool = False
 
 
 class WorkersRose(msgspec.Struct, frozen=True):

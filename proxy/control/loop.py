@@ -13,6 +13,7 @@ from typing import Any
 
 from proxy import limits
 from proxy.clock import Clock
+from proxy.control.commands import Commands
 from proxy.control.decisions import Decisions
 from proxy.control.events import (
     CommandGiven,
@@ -28,20 +29,17 @@ from proxy.control.events import (
     WorkerFell,
     WorkersRose,
     answer,
-    fail,
 )
 from proxy.control.ledger import Ledger
 from proxy.control.publisher import Publisher
 from proxy.control.reloading import Reloading
-from proxy.control.standing import Move, Standing
+from proxy.control.standing import Standing
 from proxy.control.totals import Totals
 from proxy.control.windows import Windows
 from proxy.control.workers import Workers
 from proxy.errors import OperatorError, PlanRefused
 from proxy.model.intent import Intent
 from proxy.model.position import Revision
-from proxy.rollout.events import Command
-from proxy.rollout.machine import fingerprint
 from proxy.tasks import TaskGroup
 from proxy.telemetry.snapshot import Snapshot
 
@@ -80,6 +78,7 @@ class Control:
         self._publisher = Publisher(workers, self._replaced)
         self._decisions = Decisions(intent, ledger, self._publisher, clock, events)
         self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
+        self._commands = Commands(self._decisions, ledger, clock)
         self._risen: set[int] = set()
         self._tls_errors: dict[tuple[int, str], str] = {}
         """By worker and listener or service: what was last wrong with changed certificate files."""
@@ -120,7 +119,7 @@ class Control:
                 await self.reloading.end(event)
                 self._keep_series()
             case CommandGiven():
-                await self._command(event)
+                await self._commands.obey(event)
             case Reached(reply=reply):
                 answer(reply, None)
 
@@ -165,10 +164,15 @@ class Control:
         self._enter(ReloadRequested(source, by, reply))
         return await reply
 
-    async def command(self, service: str, verb: str, *, by: str, to: str = "", full: bool = False, reason: str = "") -> None:
-        """Do what an operator wants of a rollout. Raises ``OperatorError`` with what is possible; done means in effect."""
+    async def command(
+        self, service: str, verb: str, *, by: str, to: str = "", full: bool = False, reason: str = "", force: bool = False
+    ) -> None:
+        """Do what an operator wants of a rollout. Raises ``OperatorError`` with what is possible; done means in effect.
+
+        ``to`` is a version, or for ``undo`` a revision's number too. ``force`` overrides the schema guard.
+        """
         reply: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._enter(CommandGiven(service, verb, by, to, full, reason, reply))
+        self._enter(CommandGiven(service, verb, by, to, full, reason, reply, force))
         await reply
 
     async def settled(self) -> None:
@@ -292,47 +296,6 @@ class Control:
                 self.events.add(self.clock.wall(), "not_decided", move.position.service, str(error))
         elif now - standing.kept_at >= limits.PROGRESS_S and self._ledger.progress(standing.position, standing.tally_json()):
             standing.kept_at = now
-
-    # ---- commands -------------------------------------------------------------------------------------------------------------
-
-    async def _command(self, given: CommandGiven) -> None:
-        try:
-            move = self._commanded(given)
-            await self._decisions.enact([move])
-        except OperatorError as error:
-            fail(given.reply, error)
-        except PlanRefused as refusal:
-            fail(given.reply, Unable(f"nothing was changed, for a worker refused it: {refusal}"))
-        else:
-            answer(given.reply, None)
-
-    def _commanded(self, given: CommandGiven) -> Move:
-        service = self.intent.service(given.service)
-        if service is None:
-            raise UnknownName(f"no service {given.service!r}; there is {', '.join(s.name for s in self.intent.services)}")
-        standing = self.standings.get(given.service)
-        if standing is None:
-            raise OperatorError(
-                f"service {given.service} has a fixed traffic split and no rollouts; give it target: instead of traffic:"
-            )
-        if given.verb == "start" and not given.to:
-            raise OperatorError("start needs the version to roll out: to")
-        wanted = given.to or standing.position.target
-        version = service.version(wanted)
-        if given.verb in ("start", "retry") and version is None:
-            raise UnknownName(
-                f"service {given.service} has no version {wanted!r}; it has {', '.join(v.name for v in service.versions)}"
-            )
-        command = Command(
-            verb=given.verb,  # type: ignore[arg-type]  # the machine refuses a verb it does not know
-            by=given.by,
-            to=given.to,
-            full=given.full,
-            reason=given.reason,
-            plan=service.rollout,
-            fingerprint=fingerprint(version) if version else "",
-        )
-        return standing.stepped(command, self.clock.wall())
 
     def _keep_series(self) -> None:
         versions = [(service.name, version) for service in self.intent.services for version in service.versions]

@@ -12,6 +12,7 @@ import msgspec
 
 from proxy import limits
 from proxy.clock import Clock
+from proxy.control import schema_guard
 from proxy.control.decisions import Decisions
 from proxy.control.events import Loaded, RecentEvents, ReloadRequested, ReloadResult, Unable, answer, fail
 from proxy.control.publisher import Publisher
@@ -95,7 +96,9 @@ class Reloading:
         if isinstance(outcome, OperatorError):
             mistakes = tuple(_mistake(m) for m in getattr(outcome, "mistakes", ()))
             return ReloadResult("refused", old, "", str(outcome), mistakes, generation)
-        refused = "; ".join(needs_restart(self._decisions.intent, outcome) + strands(self._decisions.positions(), outcome))
+        running, positions = self._decisions.intent, self._decisions.positions()
+        problems = needs_restart(running, outcome) + strands(positions, outcome) + schema_guard.conflicts(positions, running, outcome)
+        refused = "; ".join(problems)
         if not refused and not self._publisher.serving:
             refused = "no worker is serving now, so none could try the new configuration; try again"
         if not refused:
