@@ -122,6 +122,10 @@ RELOADS_WAITING_MAX: Final = 64  # requests for a reload while one is being read
 RECENT_EVENTS_MAX: Final = 512  # kept in memory for people; history is in the store
 WINDOW_S: Final = 10  # seconds that "now" means in status
 
+# ---- judging --------------------------------------------------------------------------------------------------------------------
+CHECK_RESULTS_KEPT: Final = 30  # of each check: five minutes at the default interval; they are stored with every second of progress
+CHECK_WINDOW_SLOTS: Final = 60  # of a check's window, which is exact to one of them
+
 # ---- configuration --------------------------------------------------------------------------------------------------------------
 CONFIG_BYTES_MAX: Final = 16 * 1024 * KiB
 CONFIG_POLL_S: Final = 2.0  # the slow poll behind the directory watch
@@ -149,6 +153,7 @@ FREEZES_PER_ROLLOUT_MAX: Final = 50
 CHECK_WINDOW_S_MAX: Final = 3600.0  # of a check's past; a longer one answers for what the step did not do
 QUERY_CHARS_MAX: Final = 4096  # of PromQL; it travels in a URL's query
 JSON_PATH_CHARS_MAX: Final = 256
+SHADOW_RULES_MAX: Final = 100  # paths that are ignored or allowed; each is held against every difference
 SCHEMAS_PER_VERSION_MAX: Final = 32  # database schemas that a version says it runs on
 OVERRIDES_PER_SERVICE_MAX: Final = 100
 TRUSTED_PROXIES_MAX: Final = 256  # networks per listener; each is compared for every new connection

@@ -1,0 +1,46 @@
+"""How two answers to one request differ: status, head and body, by the operator's rules. The one entry to comparing.
+
+A copy that broke, or was refused, is a difference like any other: its path is ``failure``. Nothing more is compared then, nor when the
+statuses differ: another answer has another body, and one cause should have one path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from proxy import limits
+from proxy.model.pair import Reply
+from proxy.shadow import bodies, fields
+from proxy.shadow.json_diff import Difference
+
+STATUS: Final = "status"
+FAILURE: Final = "failure"
+
+
+class Rules:
+    """Paths that are not compared. A rule is a path as differences have it; it covers what is below it too.
+
+    ``$.meta`` covers ``$.meta.at`` and ``$.meta[]``; ``$.*.at`` is literal, for a path of a map has its star. ``header:NAME`` covers a
+    header, and ``header:set-cookie[NAME]`` a cookie.
+    """
+
+    def __init__(self, ignore: Iterable[str] = ()) -> None:
+        self._ignored = tuple(dict.fromkeys(ignore))
+
+    def cover(self, path: str) -> bool:
+        """Whether a rule covers the path."""
+        return any(path == rule or (path.startswith(rule) and path[len(rule)] in ".[") for rule in self._ignored)
+
+
+def compare(original: Reply, copy: Reply, rules: Rules) -> list[Difference]:
+    """The differences of ``copy``, at most ``limits.DIFFERENCES_PER_PAIR_MAX``, without those that the rules cover."""
+    if original.failure or copy.failure:
+        if original.failure == copy.failure:
+            return []
+        found = [Difference(FAILURE, "value", original.failure or str(original.status), copy.failure or str(copy.status))]
+    elif original.status != copy.status:
+        found = [Difference(STATUS, "value", str(original.status), str(copy.status))]
+    else:
+        found = [*fields.differences(original, copy), *bodies.body_differences(original, copy)]
+    return [difference for difference in found if not rules.cover(difference.path)][: limits.DIFFERENCES_PER_PAIR_MAX]

@@ -1,0 +1,121 @@
+"""Whether a difference is the candidate's or comes by itself. A paired test for each path, valid however often one looks.
+
+Facts
+-----
+*Paired.* Each request was answered by the original, the candidate and a second instance of stable, the noise leg. If the candidate is
+as stable is, the requests where only the candidate differs from the original and those where only the noise leg does are equally likely
+(McNemar, Psychometrika 12, 1947); requests where both differ, or neither, say nothing.
+
+*Exact.* Given ``n`` such requests the candidate's are binomial(n, 1/2), so the one-sided p is the upper tail at ``copy_only``.
+
+*Looked at all the time.* A p is good for one look. The evidence is that of the guard (``analysis.statistics``): an even split is its
+share of one half at ratio 1, so E is a supermartingale from 1 under the hypothesis and P(E ever reaches x) <= 1/x.
+
+*Many paths.* With K paths the bound for each is alpha / K, so that the chance of one false word in the whole report is alpha.
+
+Without a noise leg there is nothing to compare with: a difference that came ``DIFFERENCES_MIN`` times is told, and the operator says
+what is meant (``allow``) or not looked at (``ignore``).
+"""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+from proxy.analysis.statistics import SHARE_BP, ShareFailures, log_evidence
+from proxy.shadow.compare import Rules
+from proxy.shadow.counts import Counts, PathCount
+
+ALPHA: Final = 0.01
+"""The chance that a report names any path wrongly."""
+
+DIFFERENCES_MIN: Final = 3
+"""Once may be a retry, twice a coincidence; and without a noise leg nothing better can be had."""
+
+
+class Finding(StrEnum):
+    """What is known of a path."""
+
+    DIFFERS = "differs"
+    NOISE = "noise"
+    ALLOWED = "allowed"
+    UNKNOWN = "cannot tell yet"
+
+
+class PathVerdict(msgspec.Struct, frozen=True):
+    """A path's finding and what it stands on. ``log_evidence`` and ``p`` are None without a noise leg."""
+
+    finding: Finding
+    reason: str
+    log_evidence: float | None = None
+    threshold: float | None = None
+    p: float | None = None
+
+
+def judge(count: PathCount, paths: int, *, noise: bool, allow: Rules) -> PathVerdict:
+    """What is known of one of ``paths`` paths."""
+    if allow.cover(count.path):
+        return PathVerdict(Finding.ALLOWED, "the configuration allows it")
+    return _paired(count, paths) if noise else _alone(count)
+
+
+def _alone(count: PathCount) -> PathVerdict:
+    if count.differing >= DIFFERENCES_MIN:
+        return PathVerdict(Finding.DIFFERS, f"in {count.differing} pairs; there is no noise leg to compare with")
+    return PathVerdict(
+        Finding.UNKNOWN, f"in {count.differing} of at least {DIFFERENCES_MIN} pairs; there is no noise leg to compare with"
+    )
+
+
+def _paired(count: PathCount, paths: int) -> PathVerdict:
+    evidence = log_evidence([ShareFailures(SHARE_BP // 2, count.copy_only, count.noise_only)], 1.0)
+    threshold = math.log(max(1, paths) / ALPHA)
+    p = mcnemar(count.copy_only, count.noise_only)
+    counted = f"only the candidate in {count.copy_only} pairs, only the noise leg in {count.noise_only}, both in {count.both}"
+    if evidence >= threshold and count.copy_only >= DIFFERENCES_MIN:
+        finding = Finding.DIFFERS
+    elif count.noise_only + count.both >= DIFFERENCES_MIN:
+        finding = Finding.NOISE
+    else:
+        finding = Finding.UNKNOWN
+    return PathVerdict(finding, counted, evidence, threshold, p)
+
+
+def mcnemar(copy_only: int, noise_only: int) -> float:
+    """The exact one-sided p of McNemar's test: that at least ``copy_only`` of all discordant pairs are the candidate's."""
+    pairs = copy_only + noise_only
+    if copy_only <= pairs / 2:  # the even binomial is symmetric, and the far tail is the one that can be summed quickly
+        return 1.0 - _upper_tail(noise_only + 1, pairs)
+    return _upper_tail(copy_only, pairs)
+
+
+def _upper_tail(least: int, pairs: int) -> float:
+    """P(X >= least) of binomial(pairs, 1/2), for a ``least`` above the middle: there each term is smaller than the one before."""
+    if least > pairs:
+        return 0.0
+    term = total = math.exp(_log_choose(pairs, least) - pairs * math.log(2))
+    for k in range(least, pairs):
+        term *= (pairs - k) / (k + 1)
+        total += term
+        if term < total * 1e-17:
+            break
+    return total
+
+
+def _log_choose(n: int, k: int) -> float:
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def differing(counts: Counts, allow: Rules) -> list[tuple[str, PathCount, PathVerdict]]:
+    """(route, path, verdict) of every path that differs, the most frequent first: what a rollout must not go on with."""
+    paths, noise = counts.paths, bool(counts.noise)
+    judged = [
+        (route.route, count, judge(count, paths, noise=noise, allow=allow))
+        for route in counts.routes.values()
+        for count in route.paths.values()
+    ]
+    found = [entry for entry in judged if entry[2].finding is Finding.DIFFERS]
+    return sorted(found, key=lambda entry: (-entry[1].differing, entry[0], entry[1].path, entry[1].kind))
