@@ -95,10 +95,19 @@ FRAME_BYTES_MAX: Final = 256 * 1024 * KiB  # one message of the channel; a plan 
 SNAPSHOT_FAST_S: Final = 0.1  # while a candidate has weight
 SNAPSHOT_SLOW_S: Final = 1.0
 FAILED_USERS_PER_SNAPSHOT_MAX: Final = 4096  # user hashes per cell and snapshot; more are counted as overflow
+MET_USERS_PER_SNAPSHOT_MAX: Final = 4096  # user hashes of the candidate's requests, per snapshot: 40,000 users a second and worker
+MET_USERS_PER_ROLLOUT_MAX: Final = 100_000  # user hashes of a rollout's blast radius; 8 MiB; beyond it is "at least"
+SLOW_USERS_PER_SNAPSHOT_MAX: Final = 4096  # the same for users whose answers were slow
 FAILED_USERS_PER_ROLLOUT_MAX: Final = 100_000  # user hashes the judge remembers; 8 MiB; it says when it is full
 EVIDENCE_CACHE_ENTRIES_MAX: Final = 1024  # one a service under rollout and kind; recomputing costs a tick a millisecond or so
 PREPARE_TIMEOUT_S: Final = 5.0  # a worker that has not compiled a plan by then is replaced
 COMMIT_TIMEOUT_S: Final = 1.0
+CUTOVER_HOLD_MAX_S: Final = 0.5  # that a request waits for a switch: people hardly notice, clients' time-outs are seconds
+CUTOVER_TRIES_MAX: Final = 3  # barriers tried for one switch; from the last one on, a worker that does not hold is killed
+CUTOVER_ANSWER_S: Final = 0.2  # for a worker to say that it holds; a busy one takes 20 ms. Well below what a hold may last
+CUTOVER_KILL_S: Final = 0.15  # for a killed worker to be gone; with the answer's time still below what a hold may last
+CUTOVER_HELD_MAX: Final = 10_000  # requests that wait in one worker; then it reads no more from anybody until they go on
+CUTOVER_HELD_BYTES_MAX: Final = 64 * 1024 * KiB  # of their bodies, likewise
 COLLECT_TIMEOUT_S: Final = 0.25  # how long a scrape waits for a worker's latest counts
 DRAIN_IDLE_S: Final = 1.0  # how long a draining worker still answers a request on a connection that was idle
 DRAIN_TIMEOUT_S: Final = 25.0  # below Kubernetes' 30 s grace
@@ -124,7 +133,7 @@ WINDOW_S: Final = 10  # seconds that "now" means in status
 
 # ---- judging --------------------------------------------------------------------------------------------------------------------
 CHECK_RESULTS_KEPT: Final = 30  # of each check: five minutes at the default interval; they are stored with every second of progress
-CHECK_WINDOW_SLOTS: Final = 60  # of a check's window, which is exact to one of them
+CHECK_WINDOW_SLOTS: Final = 60  # of a check's window, which is at most one of them short
 
 # ---- configuration --------------------------------------------------------------------------------------------------------------
 CONFIG_BYTES_MAX: Final = 16 * 1024 * KiB
@@ -195,6 +204,7 @@ WATCH_LOST_MAX_S: Final = 15.0  # a watched proxy may restart; away for longer i
 # ---- simulation -----------------------------------------------------------------------------------------------------------------
 SIMULATED_RUNS_MAX: Final = 100_000  # rollouts of one report: a false-alarm rate of 0.001 to a tenth; minutes of computing
 SIMULATED_RPS_MAX: Final = 1_000_000.0  # requests a second; more than a machine this runs on can be asked
+SIMULATED_USERS_MAX: Final = 10_000_000  # people of one rollout; those whom errors strike are kept, 1 % of them in 10 MiB
 
 # ---- comparing answers ----------------------------------------------------------------------------------------------------------
 COMPARED_BODY_BYTES_MAX: Final = 4 * 1024 * KiB  # a body after its coding is taken off; what claims to be more is compared as it came

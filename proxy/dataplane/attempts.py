@@ -279,7 +279,7 @@ class Attempts:
         now = perf_counter()
         self._rewind()
         pending, replay, self._replay = self._pending, self._replay, None
-        leg.cell.fallbacks += 1
+        leg.cell.fell_back()
         self._finish(status, cause, now, True, answered_by=stable.cell.version)
         self._irregular = True
         self._pending, self._replay = pending, replay

@@ -38,6 +38,7 @@ from proxy.model.plan import RoutePlan, ServicePlan
 from proxy.model.service import Endpoint
 from proxy.routing.table import Table
 from proxy.tasks import TaskGroup
+from proxy.telemetry.candidate_cell import CandidateCell
 from proxy.telemetry.recorder import Cell
 from proxy.telemetry.snapshot import EndpointState, Snapshot
 from proxy.wire import request, response
@@ -162,13 +163,15 @@ class DataPlane:
                 key = (service.name, version.name, endpoint)
                 pool = pools[key] = pools.get(key) or self._pools.get(key) or Pool(self, *key)
                 own.append(pool)
-            cell = Cell(
+            is_candidate = bool(service.rollout) and version.name == service.candidate
+            kind = CandidateCell if is_candidate else Cell
+            cell = kind(
                 service.name,
                 version.name,
                 plan.generation,
                 rollout=service.rollout,
                 candidate_share=share,
-                is_candidate=bool(service.rollout) and version.name == service.candidate,
+                is_candidate=is_candidate,
             )
             cells.append(cell)
             nowhere = Pool(self, service.name, version.name, Endpoint())

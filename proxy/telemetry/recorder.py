@@ -93,6 +93,10 @@ class Cell:
             self._failed_users_dropped += 1
         return self.is_candidate
 
+    def fell_back(self) -> None:
+        """Count a request that stable answers in this version's place; its failure is recorded next."""
+        self.fallbacks += 1
+
     def turned_away(self, code: int) -> None:
         """Count a request that its client gave up on, or that we refused meanwhile.
 

@@ -5,6 +5,22 @@ from __future__ import annotations
 import msgspec
 
 
+class Reached(msgspec.Struct, forbid_unknown_fields=True):
+    """Whom a candidate reached since the snapshot before.
+
+    ``met`` are hashes of users that it answered, ``hurt`` of those that saw it fail. ``*_dropped`` are requests of users that found no room; ``unknown`` those that carried no user. The two ages are seconds before this
+    was taken: since the last of its requests began, and since the first failed one ended (None: there was none).
+    """
+
+    met: list[int] = []
+    met_dropped: int = 0
+    hurt: list[int] = []
+    hurt_dropped: int = 0
+    unknown: int = 0
+    last_began_ago_s: float | None = None
+    first_failed_ago_s: float | None = None
+
+
 class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     """Counts of one (service, version) under one split, since the snapshot before.
 
@@ -16,7 +32,8 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     on or that we refused meanwhile. ``in_flight`` is the version's level
     in this worker now, over all generations, not a difference. A request that fell back to stable counts once on each of the two
     versions: as the candidate's failure, with ``fallbacks``, and as stable's answer, which is no draw. ``retries_refused`` are those
-    that the budget did not allow, ``limited`` requests that our own limits refused.
+    that the budget did not allow, ``limited`` requests that our own limits refused. Only a
+    running rollout's candidate has ``reached``.
     """
 
     service: str
@@ -38,6 +55,7 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     fallbacks: int = 0
     limited: int = 0
     tunnel_bytes: tuple[int, int] = (0, 0)  # from clients, from origins
+    reached: Reached | None = None
 
 
 class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
