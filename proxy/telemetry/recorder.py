@@ -7,6 +7,7 @@ drawn at. Knows nothing of HTTP beyond a status number, and of no socket.
 from __future__ import annotations
 
 from bisect import bisect_left
+from math import inf
 
 from proxy import limits
 from proxy.telemetry.histogram import BOUNDS_S, BUCKETS
@@ -14,7 +15,10 @@ from proxy.telemetry.snapshot import CellDelta
 
 
 class Cell:
-    """Counts of one (service, version) under one split, since they were last taken."""
+    """Counts of one (service, version) under one split, since they were last taken.
+
+    An answer that the split drew and that did not fail is slow when it took more than ``slow_over_s``; 0: none is.
+    """
 
     __slots__ = (
         "_candidate_share",
@@ -25,7 +29,12 @@ class Cell:
         "_failed_users_dropped",
         "_failures",
         "_latency",
+        "_latency_aside",
         "_latency_sum_s",
+        "_slow",
+        "_slow_over_s",
+        "_slow_users",
+        "_slow_users_dropped",
         "fallbacks",
         "generation",
         "in_flight",
@@ -41,7 +50,15 @@ class Cell:
     )
 
     def __init__(
-        self, service: str, version: str, generation: int, *, rollout: int = 0, candidate_share: float = 0.0, is_candidate: bool = False
+        self,
+        service: str,
+        version: str,
+        generation: int,
+        *,
+        rollout: int = 0,
+        candidate_share: float = 0.0,
+        is_candidate: bool = False,
+        slow_over_s: float = 0.0,
     ) -> None:
         self.service = service
         self.version = version
@@ -49,6 +66,7 @@ class Cell:
         self.rollout = rollout
         self._candidate_share = candidate_share
         self.is_candidate = is_candidate
+        self._slow_over_s = slow_over_s or inf  # a comparison that is always false costs less than asking whether there is a bound
         self.in_flight = 0
         self.reported_in_flight = 0
         self._reset()
@@ -62,6 +80,10 @@ class Cell:
         self._failed_users_dropped = 0
         self._latency = [0] * BUCKETS
         self._latency_sum_s = 0.0
+        self._latency_aside: dict[int, int] = {}
+        self._slow = 0
+        self._slow_users: list[int] = []
+        self._slow_users_dropped = 0
         self.retries = 0
         self.retries_refused = 0
         self.fallbacks = 0
@@ -76,10 +98,16 @@ class Cell:
         """
         codes = self._codes
         codes[code] = codes.get(code, 0) + 1
-        self._latency[bisect_left(BOUNDS_S, duration_s)] += 1
+        index = bisect_left(BOUNDS_S, duration_s)
+        self._latency[index] += 1
         self._latency_sum_s += duration_s
         if drawn:
             self._draws += 1
+            if cause is None:
+                if duration_s > self._slow_over_s:
+                    self._count_slow(user)
+                return False
+        self._latency_aside[index] = self._latency_aside.get(index, 0) + 1
         if cause is None:
             return False
         self._failures[cause] = self._failures.get(cause, 0) + 1
@@ -96,6 +124,14 @@ class Cell:
     def fell_back(self) -> None:
         """Count a request that stable answers in this version's place; its failure is recorded next."""
         self.fallbacks += 1
+
+    def _count_slow(self, user: int) -> None:
+        if not user:
+            self._slow += 1
+        elif len(self._slow_users) < limits.SLOW_USERS_PER_SNAPSHOT_MAX:
+            self._slow_users.append(user)
+        else:
+            self._slow_users_dropped += 1
 
     def turned_away(self, code: int) -> None:
         """Count a request that its client gave up on, or that we refused meanwhile.
@@ -123,7 +159,11 @@ class Cell:
             draw_failures=self._draw_failures,
             failed_users=self._failed_users,
             failed_users_dropped=self._failed_users_dropped,
+            draw_slow=self._slow,
+            slow_users=self._slow_users,
+            slow_users_dropped=self._slow_users_dropped,
             latency={index: count for index, count in enumerate(self._latency) if count},
+            latency_aside=self._latency_aside,
             latency_sum_s=self._latency_sum_s,
             in_flight=in_flight,
             retries=self.retries,

@@ -29,7 +29,9 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     charged to the version. ``draws`` (failed ones included) and ``draw_failures`` hold only requests the split drew: no override, no
     abort, no mirror. Failures of known users are not in ``draw_failures`` but in ``failed_users``, as (hash, cause) pairs, for the
     judge to count once. ``latency`` maps histogram buckets (``telemetry.histogram``) to counts, without requests that clients gave up
-    on or that we refused meanwhile. ``in_flight`` is the version's level
+    on or that we refused meanwhile; ``latency_aside`` is the part of it that the split did not draw or that failed. ``draw_slow``
+    counts answers that the split drew, that did not fail and that took longer than the plan's bound; those of known users are in
+    ``slow_users`` (hashes) instead. ``in_flight`` is the version's level
     in this worker now, over all generations, not a difference. A request that fell back to stable counts once on each of the two
     versions: as the candidate's failure, with ``fallbacks``, and as stable's answer, which is no draw. ``retries_refused`` are those
     that the budget did not allow, ``limited`` requests that our own limits refused. Only a
@@ -47,7 +49,11 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     draw_failures: dict[str, int] = {}
     failed_users: list[tuple[int, str]] = []
     failed_users_dropped: int = 0
+    draw_slow: int = 0
+    slow_users: list[int] = []
+    slow_users_dropped: int = 0
     latency: dict[int, int] = {}
+    latency_aside: dict[int, int] = {}
     latency_sum_s: float = 0.0
     in_flight: int = 0
     retries: int = 0

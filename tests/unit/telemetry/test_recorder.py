@@ -12,7 +12,7 @@ LABELS = {"service": "shop", "version": "v2", "generation": 7, "rollout": 3, "ca
 
 
 def candidate() -> Cell:
-    return Cell("shop", "v2", 7, rollout=3, candidate_share=0.05, is_candidate=True)
+    return Cell("shop", "v2", 7, rollout=3, candidate_share=0.05, is_candidate=True, slow_over_s=0.1)
 
 
 def test_a_delta_holds_all_that_was_counted() -> None:
@@ -22,6 +22,8 @@ def test_a_delta_holds_all_that_was_counted() -> None:
     cell.record(502, "connect", 0.002, True, 0)
     cell.record(500, "status_5xx", 0.5, True, 12)
     cell.record(500, "status_5xx", 0.5, False, 0)
+    cell.record(200, None, 0.3, True, 0)
+    cell.record(200, None, 0.3, True, 13)
     cell.turned_away(499)
     cell.retries += 2
     cell.retries_refused += 3
@@ -31,14 +33,18 @@ def test_a_delta_holds_all_that_was_counted() -> None:
 
     expected = CellDelta(
         **LABELS,  # type: ignore[arg-type]  # a dictionary of mixed values
-        requests={200: 2, 502: 1, 500: 2, 499: 1},
+        requests={200: 4, 502: 1, 500: 2, 499: 1},
         failures={"connect": 1, "status_5xx": 2},
-        draws=4,
+        draws=6,
         draw_failures={"connect": 1},
         failed_users=[(12, "status_5xx")],
         failed_users_dropped=0,
-        latency={bucket(0.01): 2, bucket(0.002): 1, bucket(0.5): 2},
-        latency_sum_s=pytest.approx(1.022),
+        draw_slow=1,
+        slow_users=[13],
+        slow_users_dropped=0,
+        latency={bucket(0.01): 2, bucket(0.002): 1, bucket(0.5): 2, bucket(0.3): 2},
+        latency_aside={bucket(0.002): 1, bucket(0.5): 2},
+        latency_sum_s=pytest.approx(1.622),
         in_flight=5,
         retries=2,
         retries_refused=3,
@@ -54,7 +60,7 @@ def test_every_field_of_a_delta_is_covered_by_the_test_above() -> None:
     fields = (
         "service version generation rollout candidate_share requests failures draws draw_failures failed_users failed_users_dropped"
     )
-    fields += " latency latency_sum_s in_flight retries retries_refused fallbacks limited tunnel_bytes reached"
+    fields += " draw_slow slow_users slow_users_dropped latency latency_aside latency_sum_s in_flight retries retries_refused fallbacks limited tunnel_bytes reached"
 
     assert fields.split() == [field.name for field in msgspec.structs.fields(CellDelta)]
 
@@ -120,6 +126,38 @@ def test_failed_users_are_bounded_and_what_is_dropped_is_counted() -> None:
     assert (limits.FAILED_USERS_PER_SNAPSHOT_MAX, 3) == (len(delta.failed_users), delta.failed_users_dropped)
     assert {"connect": limits.FAILED_USERS_PER_SNAPSHOT_MAX + 3} == delta.failures
     assert {} == delta.draw_failures, "a known user is not counted twice"
+
+
+@pytest.mark.parametrize(
+    ("slow_over_s", "cause", "drawn", "duration_s", "slow"),
+    [
+        (0.1, None, True, 0.11, 1),
+        (0.1, None, True, 0.1, 0),
+        (0.1, None, False, 0.11, 0),
+        (0.1, "timeout", True, 0.11, 0),
+        (0.0, None, True, 60.0, 0),
+    ],
+)
+def test_a_drawn_answer_is_slow_when_it_did_not_fail_and_took_longer_than_the_bound(
+    slow_over_s: float, cause: str | None, drawn: bool, duration_s: float, slow: int
+) -> None:
+    cell = Cell("shop", "v2", 1, is_candidate=True, slow_over_s=slow_over_s)
+    cell.record(200 if cause is None else 504, cause, duration_s, drawn, 0)
+
+    assert slow == cell.take(0).draw_slow
+
+
+def test_slow_users_are_bounded_and_what_is_dropped_is_counted() -> None:
+    cell = candidate()
+    for user in range(1, limits.SLOW_USERS_PER_SNAPSHOT_MAX + 4):
+        cell.record(200, None, 0.3, True, user)
+    delta = cell.take(0)
+
+    assert (limits.SLOW_USERS_PER_SNAPSHOT_MAX, 3, 0) == (len(delta.slow_users), delta.slow_users_dropped, delta.draw_slow)
+
+
+def test_a_slow_answer_is_not_urgent() -> None:
+    assert candidate().record(200, None, 0.3, True, 0) is False
 
 
 @pytest.mark.parametrize("what", ["request", "retries", "fallbacks"])

@@ -1,0 +1,146 @@
+"""What candidate and stable did over the same seconds: sums over the step so far, and over the last so many seconds, for the checks.
+
+What counts
+-----------
+Only requests that the split drew: nobody's override, mirror or retry elsewhere, and no answer that stable gave in the candidate's
+place. ``failures`` are by cause, all causes, each request once. ``latency`` is of those that did not fail, in the buckets of
+``telemetry.histogram``: a failure is told by the failures, and whether it came at once or after a time-out says nothing of how fast the
+version answers. A request is counted when it ends, so at a step's beginning there are some that were drawn before it.
+
+The *step so far* is one sum, however long it takes. A *window* is a ring of ``limits.CHECK_WINDOW_SLOTS`` slots, the last of them being
+filled, and so at most that part of its length short. The seconds are those that were observed: a silence of all workers is no time.
+After a restart the step so far goes on and windows begin anew. Knows no check, no limit and no clock.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Self
+
+import msgspec
+
+from proxy import limits
+from proxy.model.position import Position
+from proxy.telemetry.histogram import merge
+from proxy.telemetry.snapshot import CellDelta
+
+
+class Side(msgspec.Struct, forbid_unknown_fields=True):
+    """One version's part: requests drawn, how many failed, and the latency of those that did not."""
+
+    requests: int = 0
+    failures: int = 0
+    latency: dict[int, int] = {}
+
+    def count(self, delta: CellDelta) -> None:
+        """Add a worker's difference."""
+        self.requests += delta.draws
+        self.failures += sum(delta.draw_failures.values()) + len(delta.failed_users) + delta.failed_users_dropped
+        merge(self.latency, drawn_latency(delta))
+
+    def add(self, other: Side) -> None:
+        """Add another stretch's."""
+        self.requests += other.requests
+        self.failures += other.failures
+        merge(self.latency, other.latency)
+
+
+class Stretch(msgspec.Struct, forbid_unknown_fields=True):
+    """Both versions over the same observed ``seconds``. Of ``compared`` copies' answers ``mismatched`` differed."""
+
+    seconds: float = 0.0
+    candidate: Side = msgspec.field(default_factory=Side)
+    stable: Side = msgspec.field(default_factory=Side)
+    compared: int = 0
+    mismatched: int = 0
+
+    def add(self, other: Stretch) -> None:
+        """Add a later one."""
+        self.seconds += other.seconds
+        self.candidate.add(other.candidate)
+        self.stable.add(other.stable)
+        self.compared += other.compared
+        self.mismatched += other.mismatched
+
+
+class _Window:
+    """The last ``length_s`` seconds in slots, oldest first; the last one is being filled."""
+
+    def __init__(self, length_s: float) -> None:
+        self._slot_s = length_s / limits.CHECK_WINDOW_SLOTS
+        self._slots: deque[Stretch] = deque([Stretch()], maxlen=limits.CHECK_WINDOW_SLOTS)
+
+    @property
+    def filling(self) -> Stretch:
+        """The slot of now."""
+        if self._slots[-1].seconds >= self._slot_s:
+            self._slots.append(Stretch())
+        return self._slots[-1]
+
+    def total(self) -> Stretch:
+        """Their sum."""
+        total = Stretch()
+        for slot in self._slots:
+            total.add(slot)
+        return total
+
+
+class Stretches:
+    """The sums of one rollout. ``windows_s`` are the lengths that will be asked for; 0 is the step so far, and always there."""
+
+    def __init__(self, rollout: int, windows_s: Iterable[float] = ()) -> None:
+        self.rollout = rollout
+        self._step = Stretch()
+        self._windows = {length_s: _Window(length_s) for length_s in windows_s if length_s > 0}
+
+    @classmethod
+    def of(cls, position: Position) -> Self:
+        """Empty, with the windows that the plan's checks want."""
+        return cls(position.rollout, {check.window_s for check in position.plan.checks if check.metric is not None})
+
+    def enter(self) -> None:
+        """A step begins."""
+        self._step = Stretch()
+
+    def observed(self, seconds: float) -> None:
+        """So much time has passed, and was observed. Before the counts of those seconds, or after: within a slot it is the same."""
+        for stretch in self._filling():
+            stretch.seconds += seconds
+
+    def count(self, delta: CellDelta, *, stable: str, candidate: str) -> None:
+        """Count a worker's cell; one of another rollout or another version is ignored."""
+        if delta.rollout != self.rollout or delta.version not in (stable, candidate):
+            return
+        for stretch in self._filling():
+            (stretch.candidate if delta.version == candidate else stretch.stable).count(delta)
+
+    def compared(self, compared: int, mismatched: int) -> None:
+        """So many copies were compared, and so many of them differed."""
+        for stretch in self._filling():
+            stretch.compared += compared
+            stretch.mismatched += mismatched
+
+    def over(self, window_s: float) -> Stretch:
+        """The last ``window_s`` seconds, or the step so far (0). Not to be changed."""
+        return self._windows[window_s].total() if window_s > 0 else self._step
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values of the step so far."""
+        out: dict[str, Any] = msgspec.to_builtins(self._step, str_keys=True)
+        return out
+
+    def restore(self, data: dict[str, Any]) -> None:
+        """Go on with the step that ``to_json`` described. Raises ``msgspec.ValidationError``."""
+        self._step = msgspec.convert(data, Stretch, str_keys=True)
+
+    def _filling(self) -> list[Stretch]:
+        return [self._step, *(window.filling for window in self._windows.values())]
+
+
+def drawn_latency(delta: CellDelta) -> dict[int, int]:
+    """Latency, by bucket, of the answers that the split drew and that did not fail."""
+    aside = delta.latency_aside
+    if not aside:
+        return delta.latency
+    return {index: left for index, count in delta.latency.items() if (left := count - aside.get(index, 0)) > 0}

@@ -1,0 +1,203 @@
+"""What a metric comes to against its limits, and when there is too little to say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from proxy.analysis.metrics import answers_needed, measure, requests_needed
+from proxy.analysis.stretches import Side, Stretch
+from proxy.model.rollout import Check
+from proxy.telemetry.histogram import bucket
+
+
+def side(requests: int, failures: int = 0, *, at_s: float = 0.02) -> Side:
+    """Answers that all took ``at_s``."""
+    return Side(requests, failures, {bucket(at_s): requests - failures} if requests > failures else {})
+
+
+def stretch(candidate: Side, stable: Side | None = None, *, seconds: float = 10.0, **more: int) -> Stretch:
+    return Stretch(seconds, candidate, stable or Side(), **more)
+
+
+def check(metric: Any, **fields: Any) -> Check:
+    return Check("c", metric=metric, **fields)
+
+
+@pytest.mark.parametrize(("limit", "needed"), [(0.01, 100), (0.1, 20), (0.001, 1000), (0.00001, 10_000), (0.0, 20)])
+def test_a_rate_needs_so_many_requests_that_one_failure_alone_does_not_break_its_limit(limit: float, needed: int) -> None:
+    assert needed == requests_needed(limit)
+
+
+@pytest.mark.parametrize(("q", "needed"), [(0.5, 20), (0.9, 50), (0.99, 500)])
+def test_a_quantile_needs_five_answers_beyond_it(q: float, needed: int) -> None:
+    assert needed == answers_needed(q)
+
+
+# ---- rates ----------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_error_rate_within_its_limit_passes() -> None:
+    found = measure(check("error_rate", max=0.02), stretch(side(200, 3)))
+
+    assert ("pass", "error_rate 1.5 % is within its limits", 0.015, 0.02, None) == found
+
+
+def test_an_error_rate_over_its_limit_fails_and_says_by_how_much() -> None:
+    found = measure(check("error_rate", max=0.01), stretch(side(200, 5)))
+
+    assert ("fail", "error_rate 2.5 % is over 1 %", 0.025, 0.01, None) == found
+
+
+def test_too_few_requests_say_how_many_are_missing_and_when_they_will_be_there() -> None:
+    found = measure(check("error_rate", max=0.01), stretch(side(40), seconds=8.0))
+
+    assert (
+        "no_data",
+        "error_rate needs 100 requests of the candidate and has 40; the other 60 in 12 s at the present rate",
+    ) == found[:2]
+
+
+def test_more_failures_than_the_missing_requests_could_excuse_fail_at_once() -> None:
+    assert "fail" == measure(check("error_rate", max=0.01), stretch(side(10, 2))).result
+
+
+def test_one_failure_among_too_few_requests_is_no_fail() -> None:
+    assert "no_data" == measure(check("error_rate", max=0.01), stretch(side(10, 1))).result
+
+
+def test_a_limit_of_nothing_is_broken_by_one_failure() -> None:
+    assert "fail" == measure(check("error_rate", max=0.0), stretch(side(1, 1))).result
+
+
+def test_no_request_at_all_is_no_data_and_promises_no_time() -> None:
+    found = measure(check("error_rate", max=0.01), stretch(side(0)))
+
+    assert ("no_data", "error_rate needs 100 requests of the candidate and has 0") == found[:2]
+
+
+def test_an_error_rate_is_held_against_stables_of_the_same_seconds() -> None:
+    limits = check("error_rate", max_ratio=1.5)
+
+    assert "pass" == measure(limits, stretch(side(1000, 29), side(9000, 180))).result
+    found = measure(limits, stretch(side(1000, 31), side(9000, 180)))
+    assert ("fail", "error_rate 3.1 % is over 3 %, 1.5 times stable's 2 %") == found[:2]
+
+
+def test_a_shared_outage_breaks_no_limit_against_stable() -> None:
+    found = measure(check("error_rate", max_ratio=1.1, max_delta=0.01), stretch(side(500, 400), side(5000, 4000)))
+
+    assert "pass" == found.result
+
+
+def test_a_stable_that_never_failed_is_taken_to_fail_once() -> None:
+    found = measure(check("error_rate", max_ratio=2.0), stretch(side(500, 2), side(1000)))
+
+    assert ("fail", "error_rate 0.4 % is over 0.2 %, 2 times stable's 0.1 %, one failure where it had none", 0.0) == (
+        found.result,
+        found.reason,
+        found.stable,
+    )
+    assert "pass" == measure(check("error_rate", max_ratio=2.0), stretch(side(500, 1), side(1000))).result
+
+
+def test_too_little_of_stable_is_no_data_too() -> None:
+    found = measure(check("error_rate", max_ratio=1.5), stretch(side(500, 9), side(12)))
+
+    assert ("no_data", "error_rate needs 20 requests of stable and has 12; the other 8 in 7 s at the present rate") == found[:2]
+
+
+def test_a_difference_to_stable_is_in_the_metrics_own_unit() -> None:
+    found = measure(check("error_rate", max_delta=0.01), stretch(side(1000, 31), side(9000, 180)))
+
+    assert "error_rate 3.1 % is over 3 %, 1 % above stable's 2 %" == found.reason
+
+
+# ---- latency --------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_quantile_over_its_limit_fails() -> None:
+    found = measure(check("latency_p99", max=0.1), stretch(side(600, at_s=0.3)))
+
+    assert ("fail", "latency_p99 300 ms is over 100 ms", 0.1) == (found.result, found.reason, found.limit)
+
+
+def test_a_quantile_is_held_against_stables() -> None:
+    limits = check("latency_p99", max_ratio=1.3)
+
+    assert "pass" == measure(limits, stretch(side(600, at_s=0.02), side(600, at_s=0.02))).result
+    assert "fail" == measure(limits, stretch(side(600, at_s=0.03), side(600, at_s=0.02))).result
+
+
+def test_a_slowness_of_both_breaks_no_limit_against_stable() -> None:
+    assert "pass" == measure(check("latency_p99", max_ratio=1.3), stretch(side(600, at_s=2.0), side(9000, at_s=2.0))).result
+
+
+def test_a_quantile_of_too_few_answers_is_no_data() -> None:
+    found = measure(check("latency_p90", max=0.1), stretch(side(49, at_s=9.0)))
+
+    assert ("no_data", "latency_p90 needs 50 answers of the candidate and has 49; the other 1 in 1 s at the present rate") == found[:2]
+
+
+def test_a_quantile_of_stable_needs_as_many() -> None:
+    assert "no_data" == measure(check("latency_p90", max_ratio=2.0), stretch(side(50), side(49))).result
+
+
+def test_a_window_that_can_never_have_enough_says_so() -> None:
+    found = measure(check("latency_p99", max=0.1, window_s=60.0), stretch(side(60), seconds=60.0))
+
+    assert "latency_p99 needs 500 answers of the candidate and has 60; at the present rate a window of 60 s has 60" == found.reason
+
+
+def test_seconds_are_told_in_seconds() -> None:
+    found = measure(check("latency_p50", max=1.5), stretch(side(600, at_s=3.0)))
+
+    assert found.reason.endswith(" s is over 1.5 s")
+
+
+# ---- the others -----------------------------------------------------------------------------------------------------------------
+
+
+def test_requests_a_second_are_measured_over_the_observed_seconds() -> None:
+    found = measure(check("requests_per_second", min=5.0), stretch(side(30)))
+
+    assert ("fail", "requests_per_second 3 is under 5", 3.0) == (found.result, found.reason, found.value)
+
+
+def test_no_request_is_a_rate_of_nothing() -> None:
+    assert ("fail", 0.0) == (measure(check("requests_per_second", min=1.0), stretch(side(0)))[0:3:2])
+
+
+def test_requests_a_second_need_a_second() -> None:
+    assert "no_data" == measure(check("requests_per_second", min=1.0), stretch(side(9), seconds=0.5)).result
+
+
+def test_requests_a_second_are_held_against_stables() -> None:
+    assert "pass" == measure(check("requests_per_second", max_ratio=0.2), stretch(side(10), side(100))).result
+    assert "fail" == measure(check("requests_per_second", max_ratio=0.2), stretch(side(30), side(100))).result
+    assert "no_data" == measure(check("requests_per_second", max_ratio=0.2), stretch(side(30))).result
+
+
+def test_copies_that_differ_too_often_fail() -> None:
+    found = measure(check("shadow_mismatch_rate", max=0.01), stretch(side(0), compared=400, mismatched=8))
+
+    assert ("fail", "shadow_mismatch_rate 2 % is over 1 %") == found[:2]
+
+
+def test_too_few_copies_are_no_data() -> None:
+    found = measure(check("shadow_mismatch_rate", max=0.01), stretch(side(0), compared=50))
+
+    assert "shadow_mismatch_rate needs 100 compared copies of the candidate and has 50; the other 50 in 10 s at the present rate" == (
+        found.reason
+    )
+
+
+def test_copies_have_no_stable_to_be_held_against() -> None:
+    assert "no_data" == measure(check("shadow_mismatch_rate", max_ratio=1.0), stretch(side(0), compared=400)).result
+
+
+def test_the_first_limit_that_is_broken_is_told() -> None:
+    found = measure(check("error_rate", max=0.5, min=0.1), stretch(side(200, 2)))
+
+    assert ("fail", "error_rate 1 % is under 10 %", 0.1) == (found.result, found.reason, found.limit)
