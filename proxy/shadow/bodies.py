@@ -12,8 +12,8 @@ from hashlib import sha256
 from typing import Any, Final
 
 from proxy import limits
-from proxy.model.pair import Reply
 from proxy.shadow.json_diff import Difference, differences, shown
+from proxy.shadow.reply import Reply
 
 _WINDOW: Final = {b"gzip": zlib.MAX_WBITS | 16, b"x-gzip": zlib.MAX_WBITS | 16, b"deflate": zlib.MAX_WBITS}
 """What ``zlib`` wants to hear for a content coding (RFC 9110 section 8.4.1; RFC 1950 and RFC 1952)."""

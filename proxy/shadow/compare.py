@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from proxy import limits
-from proxy.model.pair import Reply
 from proxy.shadow import bodies, fields
 from proxy.shadow.json_diff import Difference
+from proxy.shadow.reply import Reply
 
 STATUS: Final = "status"
 FAILURE: Final = "failure"

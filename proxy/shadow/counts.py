@@ -15,6 +15,7 @@ from proxy.model.pair import Pair
 from proxy.shadow.compare import Rules, compare
 from proxy.shadow.json_diff import Difference
 from proxy.shadow.ratio import Ratios
+from proxy.shadow.reply import Reply
 
 OTHER: Final = "(other)"
 """Where what is over the bounds is counted."""
@@ -72,14 +73,15 @@ class Counts(msgspec.Struct):
     def add(self, pair: Pair, rules: Rules) -> list[Difference]:
         """Compare a pair and count it; its differences are returned, the noise leg's aside."""
         route = self._route(pair.route)
-        found = compare(pair.original, pair.copy, rules)
-        noise = None if pair.noise is None else {(d.path, d.kind) for d in compare(pair.original, pair.noise, rules)}
+        original, copy = Reply.of(pair.original), Reply.of(pair.copy)
+        found = compare(original, copy, rules)
+        noise = None if pair.noise is None else {(d.path, d.kind) for d in compare(original, Reply.of(pair.noise), rules)}
         route.compared += 1
         route.differing += bool(found)
         route.failed += bool(pair.copy.failure)
         route.noise_compared += noise is not None
-        if not (pair.original.failure or pair.copy.failure):
-            route.latency.add(pair.original.duration_s, pair.copy.duration_s)
+        if not (original.failure or copy.failure):
+            route.latency.add(original.duration_s, copy.duration_s)
         for difference in found:
             self._count(route, difference, noise, pair)
         for path, kind in (noise or set()) - {(d.path, d.kind) for d in found}:

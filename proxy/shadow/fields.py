@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from proxy.model.pair import Reply
 from proxy.shadow import looks
 from proxy.shadow.json_diff import Difference
+from proxy.shadow.reply import Reply
 
 OF_THE_MOMENT: Final = frozenset(
     b"date age expires connection keep-alive transfer-encoding content-length content-encoding via server "

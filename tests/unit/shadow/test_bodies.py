@@ -8,8 +8,8 @@ import zlib
 from typing import Any
 
 from proxy import limits
-from proxy.model.pair import Reply
 from proxy.shadow.bodies import body_differences, decoded, first_difference, is_json, media_type
+from proxy.shadow.reply import Reply
 
 
 def reply(body: bytes, media: str = "application/json", coding: str = "", size: int | None = None) -> Reply:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from proxy import limits
-from proxy.model.pair import Reply
 from proxy.shadow.compare import Rules, compare
+from proxy.shadow.reply import Reply
 
 
 def reply(body: bytes = b"", status: int = 200, **fields: str) -> Reply:

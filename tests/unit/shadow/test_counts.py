@@ -9,14 +9,14 @@ import msgspec
 import pytest
 
 from proxy import limits
-from proxy.model.pair import Pair, Reply
+from proxy.model.pair import Pair, Seen
 from proxy.shadow.compare import Rules
 from proxy.shadow.counts import OTHER, Counts
 
 
-def reply(value: Any, duration_s: float = 0.01) -> Reply:
+def reply(value: Any, duration_s: float = 0.01) -> Seen:
     body = json.dumps(value).encode()
-    return Reply(200, ((b"content-type", b"application/json"),), body, len(body), duration_s)
+    return Seen(200, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", body, len(body), duration_s)
 
 
 def pair(original: Any, copy: Any, noise: Any = None, route: str = "r", target: str = "/a") -> Pair:
@@ -48,7 +48,7 @@ def test_a_path_knows_who_differed(copy: int, noise: int | None, expected: tuple
 
 def test_a_copy_that_broke_is_failed_and_differs() -> None:
     counts = Counts("shop", "v2", 0.0)
-    counts.add(Pair("shop", "v2", "r", "GET", "/", 0.0, reply(1), Reply(0, failure="connect")), Rules())
+    counts.add(Pair("shop", "v2", "r", "GET", "/", 0.0, reply(1), Seen(0, failure="connect")), Rules())
     route = counts.routes["r"]
 
     assert (route.compared, route.differing, route.failed, list(route.paths)) == (1, 1, 1, ["failure value"])

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.model.pair import Reply
 from proxy.shadow.fields import OF_THE_MOMENT, differences
+from proxy.shadow.reply import Reply
 
 
 def found(original: dict[str, str], copy: dict[str, str]) -> list[tuple[str, str]]:
