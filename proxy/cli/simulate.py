@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ import click
 from proxy import limits
 from proxy.cli.configured import config_option, say_mistakes, set_option
 from proxy.cli.output import output_option
+from proxy.cli.quantities import duration, rate, share, time_of_day
 from proxy.errors import OperatorError
 from proxy.model.rollout import CAUSES
 
@@ -21,52 +20,6 @@ if TYPE_CHECKING:
     from proxy.model.intent import Intent
     from proxy.model.service import Service
     from proxy.simulation import Report, Traffic
-
-
-def share(ctx: click.Context | None, param: click.Parameter | None, text: str | None) -> float | None:
-    """``5%`` or ``0.05`` as 0.05; None stays None. click.BadParameter on anything else."""
-    if text is None:
-        return None
-    value = _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if not 0 <= value <= 1:
-        raise click.BadParameter(f"{text!r} is no share of everything; write 5% or 0.05, 100% or 1 at most", ctx, param)
-    return value
-
-
-def rate(ctx: click.Context | None, param: click.Parameter | None, text: str | None) -> float | None:
-    """Requests a second; None stays None. click.BadParameter on anything else."""
-    if text is None:
-        return None
-    value = _number(text)
-    if not 0 < value <= limits.SIMULATED_RPS_MAX:
-        allowed = f"write requests a second, over 0 and {limits.SIMULATED_RPS_MAX:,.0f} at most"
-        raise click.BadParameter(f"{text!r} is no rate; {allowed}", ctx, param)
-    return value
-
-
-def duration(ctx: click.Context | None, param: click.Parameter | None, text: str) -> float:
-    """The configuration's durations, in seconds. click.BadParameter on anything else."""
-    from proxy.config.scalars import duration_s
-
-    try:
-        return duration_s(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
-
-
-def time_of_day(ctx: click.Context | None, param: click.Parameter | None, text: str) -> float:
-    """``HH:MM`` in seconds since midnight. click.BadParameter on anything else."""
-    found = re.fullmatch(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", text)
-    if found is None:
-        raise click.BadParameter(f"{text!r} is no time of day; write HH:MM, 00:00 to 23:59", ctx, param)
-    return int(found[1]) * 3600.0 + int(found[2]) * 60.0
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan  # which is within no bounds
 
 
 @click.command()
@@ -98,6 +51,12 @@ def _number(text: str) -> float:
     default="10:00",
     show_default=True,
     help="Of the rollout, with --quiet-rps.",
+)
+@click.option(
+    "--users",
+    type=click.IntRange(1, limits.SIMULATED_USERS_MAX),
+    metavar="N",
+    help="People who ask, of whom errors strike some on every page; the service has to be sticky.",
 )
 @click.option("--gates", type=click.Choice(["pass", "hold"]), default="pass", show_default=True, help="Pass them at once, or wait.")
 @click.option(
@@ -132,6 +91,8 @@ def simulate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
     except ConfigInvalid as error:
         return say_mistakes(output, path, error)
     service = chosen(intent, given["service"])
+    if given["users"] and service.sticky is None:
+        raise click.UsageError(f"--users is for a sticky service; {service.name} draws every request alone, whoever asks")
     report = played(
         service.rollout,
         traffic,
@@ -143,7 +104,7 @@ def simulate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
     )
     broken = broken_bounds(report, given["max_false_alarms"], given["min_caught"])
     told = {**given, "service": service.name, "file": str(path), "digest": intent.digest}
-    _say(output, told, report, notes(service, given["cause"]), broken)
+    _say(output, told, report, notes(service, given["cause"], people=bool(given["users"])), broken)
     return 1 if broken else 0
 
 
@@ -163,6 +124,7 @@ def described(given: Mapping[str, Any]) -> Traffic:
         onset_s=given["onset_s"],
         quiet_rps=quiet,
         begins_s=given["begins_s"],
+        users=given["users"] or 0,
     )
 
 
@@ -181,11 +143,11 @@ def chosen(intent: Intent, name: str | None) -> Service:
     return service
 
 
-def notes(service: Service, cause: str) -> list[str]:
+def notes(service: Service, cause: str, *, people: bool = False) -> list[str]:
     """What of this service is not as it was played, as sentences."""
     found = []
-    if service.sticky is not None:
-        found.append("sticky: a user who keeps failing counts once; here every request is another user's, so it may take longer")
+    if service.sticky is not None and not people:
+        found.append("sticky: a user who keeps failing counts once, and may take longer to find; here all are strangers (see --users)")
     if service.fallback:
         found.append("fallback: stable answers safe requests that fail on the candidate; fewer users see an error than failures here")
     if cause not in service.rollout.guard.failures:

@@ -16,7 +16,7 @@ _ENDS = {"promoted": "promoted", "rolled_back": "rolled back", "paused": "paused
 
 def render(given: Mapping[str, Any], report: Report, notes: Sequence[str], broken: Sequence[str]) -> RenderableType:
     """Everything ``simulate`` shows. ``given`` are its options by name, ``notes`` remarks, ``broken`` the bounds that did not hold."""
-    parts: list[RenderableType] = [_title(given), Text(), _figures(report), Text(), Text(_false_alarms(report))]
+    parts: list[RenderableType] = [_title(given), Text(), _figures(given, report), Text(), Text(_false_alarms(report))]
     parts += [Text(f"{_ENDS[end]}, for example: {why}", style="dim") for end, why in report.candidate.why.items()]
     parts += [Text(f"note: {note}", style="yellow") for note in notes]
     parts += [Text(f"does not hold: {sentence}", style="red") for sentence in broken]
@@ -26,15 +26,16 @@ def render(given: Mapping[str, Any], report: Report, notes: Sequence[str], broke
 def _title(given: Mapping[str, Any]) -> Text:
     quiet = given["quiet_rps"]
     rate = f"{given['rps']:g} requests/s" if quiet is None else f"{quiet:g} to {given['rps']:g} requests/s over the day"
+    people = f" of {given['users']:,} users" if given["users"] else ""
     onset = f" from {seconds(given['onset_s'])} on" if given["onset_s"] else ""
     errors = f"stable fails {share(given['stable_errors'])} of its requests, the candidate {share(given['candidate_errors'])}{onset}"
     return Text.assemble(
         (str(given["service"]), "bold"),
-        f": {given['runs']:,} rollouts at {rate}; {errors} (seed {given['seed']}, gates {given['gates']})",
+        f": {given['runs']:,} rollouts at {rate}{people}; {errors} (seed {given['seed']}, gates {given['gates']})",
     )
 
 
-def _figures(report: Report) -> Table:
+def _figures(given: Mapping[str, Any], report: Report) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("")
     table.add_column("the candidate", justify="right", no_wrap=True)
@@ -49,6 +50,9 @@ def _figures(report: Report) -> Table:
     table.add_row("start to promotion, median / p90", *(_times(series.promotion_s) for series in both))
     table.add_row("requests to it, median / p90", *(_counts(series.requests) for series in both))
     table.add_row("of them failed, median / p90", *(_counts(series.failures) for series in both))
+    if given["users"]:
+        table.add_row("users who met it, median / p90", *(_counts(series.users) for series in both))
+        table.add_row("of them saw it fail, median / p90", *(_counts(series.users_hurt) for series in both))
     return table
 
 

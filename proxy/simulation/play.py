@@ -8,8 +8,8 @@ of the candidate which could be the last one needed. The leap over failures is e
 before the candidate has had as many more as would do with none of stable's (``failures_needed``), no look can decide. The look that
 follows a failure comes ``REPORT_S`` after it, with all that was counted up to then.
 
-Left out: a request takes no time (a version that fails by timing out is met that much later), workers take a decision at once
-(milliseconds), and every request is a user of its own.
+Left out: a request takes no time (a version that fails by timing out is met that much later), and workers take a decision at once
+(milliseconds).
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from proxy.model.position import Finding, Phase, Position, Record
 from proxy.model.rollout import Cause, Guard, RolloutPlan, WeightStep
 from proxy.rollout.machine import Applied, Command, Event, Measured, initial, step, waiting_for
 from proxy.rollout.moves import at_gate
-from proxy.simulation.traffic import Counts, Traffic
+from proxy.simulation.crowd import flow_of
+from proxy.simulation.traffic import Counts, Traffic, Until
 from proxy.telemetry.snapshot import CellDelta
 
 REPORT_S: Final = limits.URGENT_SNAPSHOT_GAP_S
@@ -45,7 +46,8 @@ class Ending(msgspec.Struct, frozen=True):
     """How a rollout ended: ``paused`` by guard or deadline, ``held`` at a gate or in a step until the horizon.
 
     ``by_guard``: the guard ended or paused it. Counts are of the candidate, up to then. ``why``: the reason of a rollback or pause, or
-    what a held rollout waits for.
+    what a held rollout waits for. ``users`` met the candidate and ``users_hurt`` saw it fail: as many as requests and failures when
+    every request is a user of its own.
     """
 
     end: End
@@ -54,6 +56,8 @@ class Ending(msgspec.Struct, frozen=True):
     candidate_requests: int
     candidate_failures: int
     why: str
+    users: float = 0.0
+    users_hurt: int = 0
 
 
 def failures_needed(guard: Guard, tally: Tally, share_bp: int) -> float:
@@ -87,6 +91,7 @@ class _Play:
 
     def __init__(self, plan: RolloutPlan, traffic: Traffic, chance: Random, *, gates: Gates, cause: Cause, horizon_s: float) -> None:
         self._traffic = traffic
+        self._flow = flow_of(traffic, chance)
         self._chance = chance
         self._gates = gates
         self._cause = cause
@@ -106,7 +111,9 @@ class _Play:
                 self._leap()
         by_guard = end in ("rolled_back", "paused") and self.verdict.finding in (Finding.ROLLBACK, Finding.PAUSE)
         why = waiting_for(self.position, None) if end == "held" else self.why
-        return Ending(end, self.now, by_guard, self.tally.candidate_requests, self.failures, why)
+        requests, met, hurt = self.tally.candidate_requests, self._flow.met(), self._flow.hurt()
+        users, users_hurt = requests if met is None else met, self.failures if hurt is None else hurt
+        return Ending(end, self.now, by_guard, requests, self.failures, why, users, users_hurt)
 
     def _end(self) -> End | None:
         match self.position.phase:
@@ -148,7 +155,7 @@ class _Play:
         self._hear(Measured(dt_s=stop - began, candidate_requests=requests, verdict=self.verdict))
 
     def _pass(self, begin_s: float, end_s: float, share_bp: int, failures_max: float) -> tuple[float, Counts]:
-        return self._traffic.pass_time(self._chance, begin_s, end_s, share_bp / SHARE_BP, failures_max)
+        return self._flow.pass_time(self._chance, begin_s, end_s, share_bp / SHARE_BP, Until(failures_max))
 
     def _wait_s(self) -> float:
         """Seconds until the next look that a failure does not cause."""
@@ -175,9 +182,9 @@ class _Play:
 
     def _count(self, counts: Counts, share_bp: int) -> None:
         self.failures += counts.candidate_failed
-        for version, good, failed in (
-            (_CANDIDATE, counts.candidate_good, counts.candidate_failed),
-            (_STABLE, counts.stable_good, counts.stable_failed),
+        for version, good, failed, users in (
+            (_CANDIDATE, counts.candidate_good, counts.candidate_failed, counts.candidate_users),
+            (_STABLE, counts.stable_good, counts.stable_failed, counts.stable_users),
         ):
             cell = CellDelta(
                 _CANDIDATE,
@@ -186,7 +193,8 @@ class _Play:
                 rollout=self.position.rollout,
                 candidate_share=share_bp / SHARE_BP,
                 draws=good + failed,
-                draw_failures={self._cause: failed} if failed else {},
+                draw_failures={self._cause: failed} if failed and not users else {},
+                failed_users=[(user, self._cause) for user in users],
             )
             self.tally.add(cell, stable=_STABLE, candidate=_CANDIDATE, at_s=self.now)
 

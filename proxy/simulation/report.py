@@ -7,12 +7,11 @@ false by construction.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from proxy.model.rollout import Cause, RolloutPlan
 from proxy.simulation.play import ENDS, Ending, Gates, play
@@ -49,7 +48,8 @@ class Series(msgspec.Struct, frozen=True):
 
     ``ends`` has promoted, rolled_back, paused, held; ``caught`` are those that the guard ended or paused at or after the onset,
     ``alarms`` those in which it did so at all. ``decision_s`` runs from the onset to that moment, over the caught; ``promotion_s`` from
-    the beginning, over the promoted. ``requests`` and ``failures`` are the candidate's in a rollout.
+    the beginning, over the promoted. ``requests`` and ``failures`` are the candidate's in a rollout; ``users`` met it, and
+    ``users_hurt`` saw it fail.
     ``why`` has the reason of one rollout for each end that has one.
     """
 
@@ -61,16 +61,20 @@ class Series(msgspec.Struct, frozen=True):
     promotion_s: Spread | None
     requests: Spread
     failures: Spread
+    users: Spread
+    users_hurt: Spread
     why: dict[str, str]
 
     @classmethod
     def of(cls, endings: Sequence[Ending], onset_s: float) -> Series:
         """What these have in common; at least one is needed."""
         caught = [ending for ending in endings if ending.by_guard and ending.at_s >= onset_s]
-        requests = Spread.of([ending.candidate_requests for ending in endings])
-        failures = Spread.of([ending.candidate_failures for ending in endings])
-        assert requests is not None
-        assert failures is not None
+
+        def spread(of: Callable[[Ending], float]) -> Spread:
+            found = Spread.of([of(ending) for ending in endings])
+            assert found is not None
+            return found
+
         return cls(
             runs=len(endings),
             ends={end: sum(ending.end == end for ending in endings) / len(endings) for end in ENDS},
@@ -78,8 +82,10 @@ class Series(msgspec.Struct, frozen=True):
             alarms=sum(ending.by_guard for ending in endings) / len(endings),
             decision_s=Spread.of([ending.at_s - onset_s for ending in caught]),
             promotion_s=Spread.of([ending.at_s for ending in endings if ending.end == "promoted"]),
-            requests=requests,
-            failures=failures,
+            requests=spread(lambda ending: ending.candidate_requests),
+            failures=spread(lambda ending: ending.candidate_failures),
+            users=spread(lambda ending: ending.users),
+            users_hurt=spread(lambda ending: ending.users_hurt),
             why={ending.end: ending.why for ending in reversed(endings) if ending.why},
         )
 
@@ -105,7 +111,7 @@ def simulate(
         return Series.of(endings, traffic.onset_s)
 
     candidate = series("candidate", traffic, runs)
-    equal = series("equal", replace(traffic, candidate_errors=traffic.stable_errors, onset_s=0.0), equal_runs or runs)
+    equal = series("equal", traffic.equal(), equal_runs or runs)
     alarms = round(equal.alarms * equal.runs)
     return Report(candidate, equal, equal.alarms, at_most(alarms, equal.runs), plan.guard.alpha)
 

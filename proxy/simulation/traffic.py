@@ -1,19 +1,20 @@
-"""Synthetic traffic: who asks how often, and which version fails how much of it from when on. Knows no plan, guard or machine.
+"""Synthetic traffic: who asks how often, and which version fails, or is slow with, how much of it from when on. Knows no plan or guard.
 
-Requests come as a Poisson process, as those of many independent users do. Thinned by the split and by failing, it is four independent
-Poisson processes (good and failed, candidate's and stable's), and what they do in disjoint stretches of time is independent. So a
-stretch in which nobody looks costs four draws however many requests it has, and the moment of the n-th failure is drawn, not searched.
+Requests come as a Poisson process, as those of many independent users do. Thinned by the split, by failing and by being slow, it is
+six independent Poisson processes, and what they do in disjoint stretches of time is independent. So a stretch in which nobody looks
+costs six draws however many requests it has, and the moment of the n-th failure is drawn, not searched.
 """
 
 from __future__ import annotations
 
 import math
 from random import Random
-from typing import Final
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from proxy.simulation.chance import poisson
+from proxy.simulation.chance import binomial, poisson
+from proxy.simulation.latency import quantile_s, share_over
 
 DAY_S: Final = 86_400.0
 QUIETEST_S: Final = 4 * 3600.0
@@ -23,19 +24,57 @@ LEVEL_S: Final = 300.0
 
 
 class Counts(msgspec.Struct):
-    """Requests that the split drew, by version and by how they ended."""
+    """Requests that the split drew, by version and by how they ended: failed, or good and of those ``slow``.
+
+    ``*_users`` have the users (numbers) of the failed requests, one for each, when users are known; else they are empty.
+    """
 
     candidate_good: int = 0
     candidate_failed: int = 0
     stable_good: int = 0
     stable_failed: int = 0
+    candidate_slow: int = 0
+    stable_slow: int = 0
+    candidate_users: list[int] = []
+    stable_users: list[int] = []
+
+
+class Until(NamedTuple):
+    """When time stops early: at so many failures, or slow answers (longer than ``slow_over_s``; 0: none is), of the candidate."""
+
+    failures: float = math.inf
+    slow: float = math.inf
+    slow_over_s: float = 0.0
+
+
+class Flow(Protocol):
+    """Traffic of one rollout, which may remember its users."""
+
+    def pass_time(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until) -> tuple[float, Counts]:
+        """Let traffic flow at a candidate's ``share`` up to ``end_s`` or ``until``: the moment it stopped, and what was drawn."""
+
+    def met(self) -> float | None:
+        """How many users have met the candidate so far (their expected number); None: every request is a user of its own."""
+
+    def hurt(self) -> int | None:
+        """How many users have seen the candidate fail; None: every request is a user of its own."""
+
+
+class Spell(msgspec.Struct, frozen=True):
+    """From ``begin_s`` to ``end_s`` (seconds of the rollout) both versions fail at least ``errors`` (0..1) of their requests."""
+
+    begin_s: float
+    end_s: float
+    errors: float
 
 
 class Traffic(msgspec.Struct, frozen=True):
     """``rps``: requests a second of the whole service, at the busiest hour when ``quiet_rps`` (at the quietest) is given.
 
-    Error rates are shares (0..1) of a version's own requests. The candidate fails as stable does until ``onset_s`` after the rollout's
-    beginning, and from then on ``candidate_errors`` of its requests. ``begins_s``: the time of day at which the rollout begins.
+    Error rates are shares (0..1) of a version's own requests. The candidate fails, and is slow, as stable does until ``onset_s`` after
+    the rollout's beginning, and from then on as ``candidate_*`` says. ``begins_s``: the time of day at which the rollout begins.
+    Latencies are medians; 0: answers take no time. ``outage`` strikes both versions. With ``users`` it is so many people who ask, in
+    sessions, and errors strike some of *them* (``simulation.crowd``); 0: every request is another user's.
     """
 
     rps: float
@@ -44,6 +83,10 @@ class Traffic(msgspec.Struct, frozen=True):
     onset_s: float = 0.0
     quiet_rps: float | None = None
     begins_s: float = 10 * 3600.0
+    stable_latency_s: float = 0.0
+    candidate_latency_s: float = 0.0
+    outage: Spell | None = None
+    users: int = 0
 
     def rate(self, at_s: float) -> float:
         """Requests a second at ``at_s`` seconds of the rollout."""
@@ -55,46 +98,101 @@ class Traffic(msgspec.Struct, frozen=True):
 
     def candidate_error_rate(self, at_s: float) -> float:
         """Share of the candidate's requests that fail at ``at_s``."""
-        return self.candidate_errors if at_s >= self.onset_s else self.stable_errors
+        return max(self.candidate_errors if at_s >= self.onset_s else self.stable_errors, self._outage(at_s))
+
+    def stable_error_rate(self, at_s: float) -> float:
+        """Share of stable's requests that fail at ``at_s``."""
+        return max(self.stable_errors, self._outage(at_s))
+
+    def candidate_median_s(self, at_s: float) -> float:
+        """Median latency of the candidate at ``at_s``."""
+        return self.candidate_latency_s if at_s >= self.onset_s else self.stable_latency_s
+
+    def stable_p99_s(self) -> float:
+        """What a measurement of stable's latency says; 0 when answers take no time."""
+        return quantile_s(self.stable_latency_s, 0.99)
 
     def level_until(self, at_s: float) -> float:
         """The next moment after ``at_s`` at which a rate changes; infinity when none will."""
         changes = [self.onset_s] if at_s < self.onset_s else []
+        if self.outage is not None:
+            changes += [moment for moment in (self.outage.begin_s, self.outage.end_s) if at_s < moment]
         if self.quiet_rps is not None:
             changes.append((math.floor(at_s / LEVEL_S) + 1) * LEVEL_S)
         return min(changes, default=math.inf)
 
-    def pass_time(self, chance: Random, begin_s: float, end_s: float, share: float, failures_max: float) -> tuple[float, Counts]:
-        """Let traffic flow at a candidate's ``share`` until ``end_s``, or until the moment of its ``failures_max``-th failure (>= 1).
+    def equal(self) -> Traffic:
+        """The same traffic with a candidate that is as good as stable."""
+        return msgspec.structs.replace(
+            self, candidate_errors=self.stable_errors, candidate_latency_s=self.stable_latency_s, onset_s=0.0
+        )
 
-        Returns the moment it stopped, and what was drawn up to then.
-        """
+    def met(self) -> None:
+        """See ``Flow``."""
+
+    def hurt(self) -> None:
+        """See ``Flow``."""
+
+    def pass_time(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until) -> tuple[float, Counts]:
+        """See ``Flow``."""
         counts, now = Counts(), begin_s
         while now < end_s:
             stretch_end = min(end_s, self.level_until(now))
-            stop = self._stretch(chance, now, stretch_end, share, failures_max - counts.candidate_failed, counts)
+            left = until._replace(failures=until.failures - counts.candidate_failed, slow=until.slow - counts.candidate_slow)
+            stop = self._stretch(chance, now, stretch_end, share, left, counts)
             if stop < stretch_end:
                 return stop, counts
             now = stretch_end
         return end_s, counts
 
-    def _stretch(self, chance: Random, begin_s: float, end_s: float, share: float, failures_max: float, counts: Counts) -> float:
-        """One stretch of level rates. Given their number, the moments of failures are uniform, and the n-th of k is Beta(n, k - n + 1).
-
-        What comes after that moment does not depend on what came before, so the rest of the stretch may be drawn anew.
-        """
+    def _stretch(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until, counts: Counts) -> float:
+        """One stretch of level rates. What comes after it stops does not depend on what came before: it may be drawn anew."""
         candidate_rps = self.rate(begin_s) * share
         stable_rps = self.rate(begin_s) - candidate_rps
-        wrong = self.candidate_error_rate(begin_s)
-        failed = poisson(chance, candidate_rps * wrong * (end_s - begin_s))
-        stop = end_s
-        if failed >= failures_max:
-            wanted = int(failures_max)
-            stop = begin_s + chance.betavariate(wanted, failed - wanted + 1) * (end_s - begin_s)
-            failed = wanted
+        wrong, stable_wrong = self.candidate_error_rate(begin_s), self.stable_error_rate(begin_s)
+        slow, stable_slow = self.slow_shares(begin_s, until.slow_over_s)
+        stop, failed = _arrive(chance, candidate_rps * wrong, begin_s, end_s, until.failures)
+        if slow:
+            earlier, slowed = _arrive(chance, candidate_rps * (1 - wrong) * slow, begin_s, stop, until.slow)
+            if earlier < stop:
+                failed = _those_before(chance, failed, stop < end_s, (earlier - begin_s) / (stop - begin_s))
+                stop = earlier
+            counts.candidate_slow += slowed
+            counts.candidate_good += slowed
         passed_s = stop - begin_s
+        if stable_slow:
+            slowed = poisson(chance, stable_rps * (1 - stable_wrong) * stable_slow * passed_s)
+            counts.stable_slow += slowed
+            counts.stable_good += slowed
         counts.candidate_failed += failed
-        counts.candidate_good += poisson(chance, candidate_rps * (1 - wrong) * passed_s)
-        counts.stable_failed += poisson(chance, stable_rps * self.stable_errors * passed_s)
-        counts.stable_good += poisson(chance, stable_rps * (1 - self.stable_errors) * passed_s)
+        counts.candidate_good += poisson(chance, candidate_rps * (1 - wrong) * (1 - slow) * passed_s)
+        counts.stable_failed += poisson(chance, stable_rps * stable_wrong * passed_s)
+        counts.stable_good += poisson(chance, stable_rps * (1 - stable_wrong) * (1 - stable_slow) * passed_s)
         return stop
+
+    def slow_shares(self, at_s: float, slow_over_s: float) -> tuple[float, float]:
+        """Shares of the good answers of candidate and stable that take longer than the bound."""
+        if not slow_over_s or not self.stable_latency_s:
+            return 0.0, 0.0
+        return share_over(self.candidate_median_s(at_s), slow_over_s), share_over(self.stable_latency_s, slow_over_s)
+
+    def _outage(self, at_s: float) -> float:
+        spell = self.outage
+        return spell.errors if spell is not None and spell.begin_s <= at_s < spell.end_s else 0.0
+
+
+def _arrive(chance: Random, per_s: float, begin_s: float, end_s: float, at_most: float) -> tuple[float, int]:
+    """Events of a Poisson process until ``end_s`` or until the ``at_most``-th (>= 1): the moment, and their number.
+
+    Given their number the moments are uniform, and the n-th of k is Beta(n, k - n + 1).
+    """
+    count = poisson(chance, per_s * (end_s - begin_s))
+    if count < at_most:
+        return end_s, count
+    wanted = int(at_most)
+    return begin_s + chance.betavariate(wanted, count - wanted + 1) * (end_s - begin_s), wanted
+
+
+def _those_before(chance: Random, count: int, last_at_end: bool, share: float) -> int:
+    """Of ``count`` events in a stretch, the last at its end or none there, those in the first ``share`` of it."""
+    return binomial(chance, count - 1 if last_at_end else count, share)

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import click
 import pytest
 
 from proxy.cli.main import main
-from proxy.cli.simulate import broken_bounds, duration, notes, rate, share, time_of_day
+from proxy.cli.simulate import broken_bounds, notes
 from proxy.model.rollout import RolloutPlan
 from proxy.model.service import Service, Sticky
 from proxy.simulation import Report, Traffic, simulate
@@ -46,35 +45,6 @@ def call(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]
     return ended.value.code, captured.out, captured.err
 
 
-@pytest.mark.parametrize(("text", "expected"), [("5%", 0.05), ("0.05", 0.05), ("0", 0.0), ("100%", 1.0), (None, None)])
-def test_a_share_is_a_percentage_or_a_fraction(text: str | None, expected: float | None) -> None:
-    assert share(None, None, text) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("text", ["5", "-1%", "101%", "nan", "", "%", "five"])
-def test_what_is_no_share_is_wrong_usage(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="no share"):
-        share(None, None, text)
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e9", "many"])
-def test_what_is_no_rate_is_wrong_usage(text: str) -> None:
-    with pytest.raises(click.BadParameter, match="no rate"):
-        rate(None, None, text)
-
-
-def test_a_duration_is_the_configuration_s() -> None:
-    assert 90.0 == duration(None, None, "1m30s")
-    with pytest.raises(click.BadParameter, match="no duration"):
-        duration(None, None, "90")
-
-
-def test_a_time_of_day_is_hours_and_minutes() -> None:
-    assert [0.0, 34_200.0, 86_340.0] == [time_of_day(None, None, text) for text in ("00:00", "9:30", "23:59")]
-    with pytest.raises(click.BadParameter, match="no time of day"):
-        time_of_day(None, None, "24:00")
-
-
 def test_the_report_is_told_in_words(capsys: pytest.CaptureFixture[str], file: str) -> None:
     code, out, _ = call(capsys, file, "--service", "shop", *QUICK, "--candidate-errors", "100%")
 
@@ -93,6 +63,16 @@ def test_the_report_has_a_json_form(capsys: pytest.CaptureFixture[str], file: st
         value["holds"],
         value["broken"],
     )
+
+
+def test_people_are_played_where_the_service_is_sticky(capsys: pytest.CaptureFixture[str], file: str) -> None:
+    args = (file, *QUICK, "--candidate-errors", "50%", "--users", "5000", "--output", "json")
+    code, out, _ = call(capsys, *args, "--set", "services.shop.sticky.by=client_ip")
+
+    value: dict[str, Any] = json.loads(out)
+    assert (0, True) == (code, value["candidate"]["users_hurt"]["mean"] < value["candidate"]["failures"]["mean"])
+    code, _, err = call(capsys, *args)
+    assert (2, True) == (code, "--users is for a sticky service; shop draws every request alone" in err)
 
 
 def test_the_same_seed_prints_the_same(capsys: pytest.CaptureFixture[str], file: str) -> None:
@@ -123,6 +103,7 @@ def test_what_is_not_played_is_noted() -> None:
         "this plan's guard does not count no_endpoint; it counts status_5xx, connect, timeout, reset, protocol",
     ] == [note.partition(": ")[0] for note in notes(service, "no_endpoint")]
     assert [] == notes(Service("shop", (), target="v1"), "status_5xx")
+    assert ["fallback"] == [note.partition(": ")[0] for note in notes(service, "reset", people=True)]
 
 
 def test_false_alarms_have_a_bound_too() -> None:

@@ -22,6 +22,7 @@ GIVEN: dict[str, Any] = {
     "runs": 1000,
     "seed": 1,
     "gates": "pass",
+    "users": None,
 }
 CANDIDATE = Series(
     runs=1000,
@@ -32,6 +33,8 @@ CANDIDATE = Series(
     promotion_s=Spread(900.0, 900.0, 901.0, 905.0),
     requests=Spread(5000.0, 5000, 12_345, 20_000),
     failures=Spread(9.0, 9, 13, 20),
+    users=Spread(800.0, 800.2, 1234.5, 2000.0),
+    users_hurt=Spread(4.0, 4, 6, 9),
     why={"rolled_back": "it fails too often"},
 )
 EQUAL = replace(
@@ -80,6 +83,15 @@ def test_each_figure_has_its_row(expected: str) -> None:
     words = expected.split()
 
     assert expected == row(text(), " ".join(words[:3] if words[0] != "promoted" else words[:1]))
+
+
+def test_users_have_rows_when_there_are_any() -> None:
+    shown = text(users=10_000)
+
+    assert "users who met it, median / p90 800 / 1,234 800 / 1,234" == row(shown, "users who")
+    assert "of them saw it fail, median / p90 4 / 6 4 / 6" == row(shown, "of them saw")
+    assert "100 requests/s of 10,000 users; stable" in shown
+    assert "users" not in text()
 
 
 def test_without_early_alarms_there_is_no_row_for_them() -> None:

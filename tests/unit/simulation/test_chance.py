@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from proxy.simulation.chance import poisson
+from proxy.simulation.chance import binomial, poisson
 
 
 def test_nothing_comes_of_a_mean_of_nothing() -> None:
@@ -41,3 +41,33 @@ def test_each_count_is_as_frequent_as_the_law_says(mean: float) -> None:
     chi_squared = math.fsum((seen[k] - value) ** 2 / value for k, value in cells.items())
 
     assert chi_squared < len(cells) + 5 * math.sqrt(2 * len(cells))
+
+
+@pytest.mark.parametrize(("of", "probability"), [(5, 0.3), (17, 0.5), (400, 0.02), (10_000, 0.7)])
+def test_tries_succeed_as_often_as_they_are_likely_to(of: int, probability: float) -> None:
+    """Mean and variance of a binomial number, within five of their standard errors."""
+    chance, n = Random(20_241_125), 3000
+    drawn = [binomial(chance, of, probability) for _ in range(n)]
+    average = math.fsum(drawn) / n
+    variance = math.fsum((count - average) ** 2 for count in drawn) / (n - 1)
+    expected = of * probability * (1 - probability)
+
+    assert average == pytest.approx(of * probability, abs=5 * math.sqrt(expected / n))
+    assert variance == pytest.approx(expected, rel=5 * math.sqrt(3 / n))
+
+
+def test_sixteen_tries_and_seventeen_have_the_law_of_tries() -> None:
+    """Either side of where it changes from trying to halving: chi-squared against the exact law."""
+    for of in (16, 17):
+        chance, n = Random(of), 20_000
+        seen = Counter(binomial(chance, of, 0.3) for _ in range(n))
+        expected = {k: n * math.comb(of, k) * 0.3**k * 0.7 ** (of - k) for k in range(of + 1)}
+        cells = {k: value for k, value in expected.items() if value >= 10}
+        chi_squared = math.fsum((seen[k] - value) ** 2 / value for k, value in cells.items())
+
+        assert chi_squared < len(cells) + 5 * math.sqrt(2 * len(cells))
+
+
+@pytest.mark.parametrize(("of", "probability", "expected"), [(0, 0.5, 0), (1000, 0.0, 0), (1000, 1.0, 1000)])
+def test_certain_tries_are_certain(of: int, probability: float, expected: int) -> None:
+    assert expected == binomial(Random(1), of, probability)

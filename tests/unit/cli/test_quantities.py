@@ -1,0 +1,37 @@
+"""What people may type for a share, a rate, a duration and a time of day, and what they are told when it is none."""
+
+from __future__ import annotations
+
+import click
+import pytest
+
+from proxy.cli.quantities import duration, rate, share, time_of_day
+
+
+@pytest.mark.parametrize(("text", "expected"), [("5%", 0.05), ("0.05", 0.05), ("0", 0.0), ("100%", 1.0), (None, None)])
+def test_a_share_is_a_percentage_or_a_fraction(text: str | None, expected: float | None) -> None:
+    assert share(None, None, text) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("text", ["5", "-1%", "101%", "nan", "", "%", "five"])
+def test_what_is_no_share_is_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="no share"):
+        share(None, None, text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "1e9", "many"])
+def test_what_is_no_rate_is_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter, match="no rate"):
+        rate(None, None, text)
+
+
+def test_a_duration_is_the_configuration_s() -> None:
+    assert 90.0 == duration(None, None, "1m30s")
+    with pytest.raises(click.BadParameter, match="no duration"):
+        duration(None, None, "90")
+
+
+def test_a_time_of_day_is_hours_and_minutes() -> None:
+    assert [0.0, 34_200.0, 86_340.0] == [time_of_day(None, None, text) for text in ("00:00", "9:30", "23:59")]
+    with pytest.raises(click.BadParameter, match="no time of day"):
+        time_of_day(None, None, "24:00")
