@@ -35,6 +35,8 @@ class Token:
 
     def __init__(self, path: Path) -> None:
         """Raises ``OperatorError`` when there is no token in it now."""
+        self.name = path.name
+        """What the history calls whoever holds it."""
         self._path = path
         self._stamp: tuple[int, int, int] | None = None
         self._token = b""
@@ -95,13 +97,13 @@ class Gate:
             raise Problem(403, f"Host {name!r} is not this admin address; use localhost or {self._admin.host}")
 
     def who(self, request: web.Request) -> str:
-        """Whom the history names: the token, the unix user, or this machine; and whom the client claims to speak for."""
+        """Whom the history names: the token (by its file's name), the unix user, or this machine; and whom the client claims to be."""
         if self._admin.unix:
             who = peer_user(request)
         else:
-            who = "token" if self._token is not None else "local"
+            who = f"token {self._token.name}" if self._token is not None else "local"
         claimed = "".join(c for c in request.headers.get("X-Headgate-User", "") if c.isprintable())[:_CLAIMED_CHARS_MAX].strip()
-        return f"{who} (claimed: {claimed})" if claimed else who
+        return f"{who} (claimed: {claimed})" if claimed and who != f"user {claimed}" else who
 
 
 def check_origin(origin: str | None, fetch_site: str | None, host: str) -> None:

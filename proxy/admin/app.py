@@ -29,15 +29,30 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Start(msgspec.Struct, forbid_unknown_fields=True):
-    """Which version to roll out."""
+    """Which version to roll out; ``force`` although it does not run on the present schema."""
 
     to: str
+    force: bool = False
 
 
 class Promote(msgspec.Struct, forbid_unknown_fields=True):
     """One step, or all the way."""
 
     full: bool = False
+    force: bool = False
+
+
+class Again(msgspec.Struct, forbid_unknown_fields=True):
+    """The same as before."""
+
+    force: bool = False
+
+
+class Undo(msgspec.Struct, forbid_unknown_fields=True):
+    """Back to a version, or to what was stable after a revision; to neither: to the version before."""
+
+    to: str | int = ""
+    force: bool = False
 
 
 class Because(msgspec.Struct, forbid_unknown_fields=True):
@@ -52,7 +67,8 @@ _BODIES: dict[str, type[msgspec.Struct]] = {
     "pause": Because,
     "resume": Nothing,
     "abort": Because,
-    "retry": Nothing,
+    "retry": Again,
+    "undo": Undo,
 }
 
 
@@ -152,6 +168,8 @@ class Handlers:
         service = self._service(request)
         verb = request.path.rpartition("/")[2]
         said = msgspec.to_builtins(await _body(request, _BODIES[verb]))
+        if "to" in said:
+            said["to"] = str(said["to"])
         await _in_time(self._control.command(service.name, verb, by=self._gate.who(request), **said))
         return answer(views.service_view(self._control, self._service(request)))
 

@@ -54,13 +54,22 @@ _RELOAD = _object(
     {"outcome": {"enum": ["applied", "unchanged"]}, "old_digest": _TEXT, "new_digest": _TEXT, "generation": {"type": "integer"}}
 )
 
+_FORCE: dict[str, Any] = {"type": "boolean", "description": "although the version does not run on the present schema; recorded"}
+
 VERB_BODIES: dict[str, dict[str, Any]] = {
-    "start": _object({"to": _TEXT}, ("to",), closed=True),
-    "promote": _object({"full": {"type": "boolean"}}, closed=True),
+    "start": _object({"to": _TEXT, "force": _FORCE}, ("to",), closed=True),
+    "promote": _object({"full": {"type": "boolean"}, "force": _FORCE}, closed=True),
     "pause": _object({"reason": _TEXT}, closed=True),
     "resume": _object({}, closed=True),
     "abort": _object({"reason": _TEXT}, closed=True),
-    "retry": _object({}, closed=True),
+    "retry": _object({"force": _FORCE}, closed=True),
+    "undo": _object(
+        {
+            "to": {"type": ["string", "integer"], "description": "a version, or a revision; neither: the version before"},
+            "force": _FORCE,
+        },
+        closed=True,
+    ),
 }
 """What each verb's body may hold."""
 

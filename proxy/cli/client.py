@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import pwd
 import socket
 from typing import Any
 
@@ -78,6 +80,7 @@ class AdminClient:
         if body is not None:
             payload = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
+            headers["X-Headgate-User"] = _user()
         if self.found.token:
             headers["Authorization"] = f"Bearer {self.found.token}"
         connection = self._connection()
@@ -125,6 +128,15 @@ class AdminClient:
         if value is None or not 200 <= answer.status < 300:
             raise _stranger(self.address, answer, path)
         return value
+
+
+def _user() -> str:
+    """Whom the history names beside what the proxy itself can tell; printable ASCII, as a header must be."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return name if name.isascii() and name.isprintable() else str(os.getuid())
 
 
 def _stranger(address: Address, answer: Answer, path: str) -> Unreachable:

@@ -21,6 +21,14 @@ def _verb(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("service")(connection_options(output_option(function)))
 
 
+_force = click.option("--force", is_flag=True, help="Although the version does not run on the present schema; it is recorded.")
+
+
+def _said(force: bool, **body: Any) -> dict[str, Any]:
+    """A body with what was said, and no more."""
+    return {key: value for key, value in body.items() if value} | ({"force": True} if force else {})
+
+
 def _post(client: AdminClient, service: str, verb: str, body: dict[str, Any], output: str) -> None:
     answer = client.post(f"/api/v1/services/{quoted(service)}/rollout/{verb}", body)
     say(output, answer, line(answer, service))
@@ -30,19 +38,21 @@ def _post(client: AdminClient, service: str, verb: str, body: dict[str, Any], ou
 @_verb
 @click.option("--to", "target", metavar="VERSION", required=True, help="The version to roll out.")
 @click.option("--wait", is_flag=True, help="Stay until it ends: 0 promoted, 1 rolled back.")
-def start(service: str, target: str, wait: bool, output: str, **where: Any) -> int:
+@_force
+def start(service: str, target: str, wait: bool, force: bool, output: str, **where: Any) -> int:
     """Begin a rollout to a version; kept until the configuration's target next changes."""
     client = connect(**where)
-    _post(client, service, "start", {"to": target}, output)
+    _post(client, service, "start", _said(force, to=target), output)
     return follow(looks(client, service), service, target, output) if wait else 0
 
 
 @rollout.command()
 @_verb
 @click.option("--full", is_flag=True, help="All the way: the candidate becomes stable now.")
-def promote(service: str, full: bool, output: str, **where: Any) -> None:
+@_force
+def promote(service: str, full: bool, force: bool, output: str, **where: Any) -> None:
     """Go on to the next step now, past a gate or a wait."""
-    _post(connect(**where), service, "promote", {"full": True} if full else {}, output)
+    _post(connect(**where), service, "promote", _said(force, full=full), output)
 
 
 @rollout.command()
@@ -70,9 +80,19 @@ def abort(service: str, reason: str, output: str, **where: Any) -> None:
 
 @rollout.command()
 @_verb
-def retry(service: str, output: str, **where: Any) -> None:
+@_force
+def retry(service: str, force: bool, output: str, **where: Any) -> None:
     """Try a target that was rolled back once more."""
-    _post(connect(**where), service, "retry", {}, output)
+    _post(connect(**where), service, "retry", _said(force), output)
+
+
+@rollout.command()
+@_verb
+@click.option("--to", "target", default="", metavar="REV", help="A revision of the history, or a version [else the version before].")
+@_force
+def undo(service: str, target: str, force: bool, output: str, **where: Any) -> None:
+    """Go back to what was stable before, or after a revision: at once soon after a promotion, else step by step."""
+    _post(connect(**where), service, "undo", _said(force, to=target), output)
 
 
 @rollout.command()

@@ -16,6 +16,8 @@ class PretendedAdmin:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, str, Any]] = {}
         self.asked: list[tuple[str, Any, str | None]] = []
+        self.users: list[str | None] = []
+        """Who said so, of each of ``asked``."""
         self.url = ""
 
     def says(self, line: str, value: Any, *, status: int = 200, media: str = "application/json") -> None:
@@ -46,6 +48,7 @@ def pretended_admin() -> Iterator[PretendedAdmin]:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             line = f"{self.command} {self.path}"
             admin.asked.append((line, json.loads(body) if body else None, self.headers.get("authorization")))
+            admin.users.append(self.headers.get("x-headgate-user"))
             status, media, data = admin.answer(line)
             self.send_response(status)
             self.send_header("content-type", media)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from msgspec.structs import replace
 
 from proxy import limits
 from proxy.admin.access import Gate, Token
 from proxy.admin.app import build
 from proxy.model.intent import Admin
-from tests.kit.control_bench import Bench, bench
+from tests.kit.control_bench import Bench, bench, intent, service, version
 
 pytestmark = pytest.mark.asyncio
 
@@ -170,6 +171,41 @@ async def test_a_token_is_asked_for_everywhere_but_at_the_probes(tmp_path: Any) 
         write = (await ask(client, "POST", "/-/reload"))[0]
 
         assert ([200, 200, 401, 401, 401, 401], 401, 200, 401) == (without, wrong, right, write)
+
+
+async def test_the_history_names_the_token_by_its_file(tmp_path: Any) -> None:
+    (tmp_path / "deploy-bot").write_text("secret")
+    async with bench() as b, api(b, token=Token(tmp_path / "deploy-bot")) as client:
+        headers = {"Authorization": "Bearer secret", "X-Headgate-User": "ada"}
+        await ask(client, "POST", f"{BASE}/rollout/start", json={"to": "v2"}, headers=headers)
+
+        assert "token deploy-bot (claimed: ada)" == b.store.history("shop", 1)[0].by
+
+
+@pytest.mark.parametrize(
+    ("to", "text"),
+    [
+        ("v9", "service shop has no version 'v9'; it has v1, v2, and its history has revisions 1 to 1"),
+        ("7", "service shop has no revision 7; its history has revisions 1 to 1, and its versions are v1, v2"),
+        (7, "service shop has no revision 7; its history has revisions 1 to 1, and its versions are v1, v2"),
+    ],
+)
+async def test_an_undo_to_what_there_is_not_says_what_there_is(to: str | int, text: str) -> None:
+    async with bench() as b, api(b) as client:
+        status, problem = await ask(client, "POST", f"{BASE}/rollout/undo", json={"to": to})
+
+        assert (404, text) == (status, problem["detail"])
+
+
+async def test_a_version_that_does_not_run_on_the_schema_needs_force() -> None:
+    versions = (version("v1"), replace(version("v2"), runs_on=(12,)))
+    async with bench(intent(replace(service(), versions=versions, schema=13))) as b, api(b) as client:
+        refused = await ask(client, "POST", f"{BASE}/rollout/start", json={"to": "v2"})
+        forced = await ask(client, "POST", f"{BASE}/rollout/start", json={"to": "v2", "force": True})
+
+        assert (409, 200) == (refused[0], forced[0])
+        assert refused[1]["detail"].startswith("shop: cannot start: v2 runs on schema 12, and shop is at schema 13; ")
+        assert "v2 runs on schema 12, and shop is at schema 13" == b.store.history("shop", 1)[0].figures["forced"]
 
 
 async def test_a_missing_token_is_asked_for_by_its_scheme(tmp_path: Any) -> None:

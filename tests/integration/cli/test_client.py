@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import socket
 import threading
 from collections.abc import Iterator
@@ -153,3 +155,21 @@ def test_an_answer_beyond_the_bound_is_not_read(admin: PretendedAdmin, monkeypat
 
     with pytest.raises(Unreachable, match="more than 100 bytes"):
         client(admin.url).get("/api/v1/status")
+
+
+def test_a_write_says_who_gives_the_command(admin: PretendedAdmin) -> None:
+    admin.says("POST /x", {})
+    client(admin.url).post("/x", {})
+
+    assert [pwd.getpwuid(os.getuid()).pw_name] == admin.users
+
+
+def test_a_user_whom_nobody_named_is_a_number(admin: PretendedAdmin, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    admin.says("POST /x", {})
+    client(admin.url).post("/x", {})
+
+    assert [str(os.getuid())] == admin.users

@@ -139,6 +139,11 @@ def test_the_live_check_asks_another_question(admin: PretendedAdmin, capsys: pyt
         (["resume", "shop"], "resume", {}),
         (["abort", "shop", "--reason", "slow"], "abort", {"reason": "slow"}),
         (["retry", "shop"], "retry", {}),
+        (["retry", "shop", "--force"], "retry", {"force": True}),
+        (["start", "shop", "--to", "v2", "--force"], "start", {"to": "v2", "force": True}),
+        (["promote", "shop", "--full", "--force"], "promote", {"full": True, "force": True}),
+        (["undo", "shop"], "undo", {}),
+        (["undo", "shop", "--to", "12", "--force"], "undo", {"to": "12", "force": True}),
     ],
 )
 def test_a_rollout_verb_is_one_call(
