@@ -37,13 +37,14 @@ class Observed(msgspec.Struct, frozen=True):
 
     With ``error`` (a sentence) it could not be asked, or the answer not be understood. Else ``value`` is the number it gave, and None
     when there was none (an empty answer of Prometheus, NaN). Of an HTTP check without a JSON path it is 1.0 for 2xx, 0.0 for any other
-    status.
+    status. ``text`` is what was seen beside the value, for people: a status, a warning, why there is none.
     """
 
     check: str
     at_s: float
     value: float | None = None
     error: str = ""
+    text: str = ""
 
 
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -237,16 +238,17 @@ def held_against(check: Check, observed: Observed) -> Result:
     """The result of an outside check."""
     if observed.error:
         return Result(observed.at_s, "error", observed.error)
-    value = observed.value
+    value, text = observed.value, observed.text
     if value is None or value != value:
-        return Result(observed.at_s, "no_data", "the answer held no number")
+        return Result(observed.at_s, "no_data", text or "the answer held no number")
     if check.http is not None and not check.http.value:
         if value:
-            return Result(observed.at_s, "pass", "it answered 2xx", value)
-        return Result(observed.at_s, "fail", "it did not answer 2xx", value, 1.0)
+            return Result(observed.at_s, "pass", text or "it answered 2xx", value)
+        return Result(observed.at_s, "fail", f"it did not answer 2xx, but {text}" if text else "it did not answer 2xx", value, 1.0)
+    beside = f" ({text})" if text else ""
     if check.max is not None and value > check.max:
-        return Result(observed.at_s, "fail", f"{value:g} is over {check.max:g}", value, check.max)
+        return Result(observed.at_s, "fail", f"{value:g} is over {check.max:g}{beside}", value, check.max)
     if check.min is not None and value < check.min:
-        return Result(observed.at_s, "fail", f"{value:g} is under {check.min:g}", value, check.min)
+        return Result(observed.at_s, "fail", f"{value:g} is under {check.min:g}{beside}", value, check.min)
     limit = check.max if check.max is not None else check.min
-    return Result(observed.at_s, "pass", f"{value:g} is within its limits", value, limit)
+    return Result(observed.at_s, "pass", f"{value:g} is within its limits{beside}", value, limit)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -17,7 +17,7 @@ from proxy import limits
 from proxy.clock import Clock
 from proxy.control.calling import Answer, CallFailed, Client, bearer, one_line, shown
 from proxy.model.position import WEIGHT_BP_MAX, Position
-from proxy.model.rollout import GateStep, Hook, WeightStep
+from proxy.model.rollout import HOOK_POINTS, GateStep, Hook, HookPoint, WeightStep
 from proxy.rollout.events import Ask, Heard
 from proxy.tasks import TaskGroup
 
@@ -36,6 +36,14 @@ Sleep = Callable[[float], Awaitable[None]]
 def point_of(key: str) -> str:
     """The point, or ``gate``, that a key ends with."""
     return key.rpartition("/")[2]
+
+
+def question_of(position: Position) -> Ask | None:
+    """What a service that stands here has asked and not heard the answer of; None when it waits for nobody outside."""
+    point = point_of(position.asking)
+    if point != "gate" and point not in HOOK_POINTS:
+        return None
+    return Ask(cast("HookPoint", point), position.asking)
 
 
 def question(position: Position, ask: Ask) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from proxy import limits
+from proxy.analysis.checks import Observed
 from proxy.errors import OperatorError
 from proxy.model.intent import Intent
+from proxy.rollout.events import Heard
 from proxy.telemetry.snapshot import Snapshot
 
 T = TypeVar("T")
@@ -68,6 +70,22 @@ class CommandGiven(msgspec.Struct, frozen=True):
     force: bool = False
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """What came of a question of a service's machine. ``reply``: whether that could be acted on now."""
+
+    service: str
+    heard: Heard
+    reply: asyncio.Future[bool]
+
+
+class Fetched(msgspec.Struct, frozen=True):
+    """What the source of a check gave, and for which rollout of which service."""
+
+    service: str
+    rollout: int
+    observed: Observed
+
+
 class WorkersRose(msgspec.Struct, frozen=True):
     """One worker or more have started and serve nothing yet."""
 
@@ -91,7 +109,7 @@ class Reached(msgspec.Struct, frozen=True):
     reply: asyncio.Future[None]
 
 
-LoopEvent = ReloadRequested | Loaded | CommandGiven | WorkersRose | WorkerFell | Counted | Reached
+LoopEvent = ReloadRequested | Loaded | CommandGiven | Answered | Fetched | WorkersRose | WorkerFell | Counted | Reached
 
 
 class ReloadResult(msgspec.Struct, frozen=True):

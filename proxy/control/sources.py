@@ -10,28 +10,17 @@ import asyncio
 from collections.abc import Callable
 from urllib.parse import urlencode
 
-import msgspec
-
 from proxy import limits
+from proxy.analysis.checks import Observed
 from proxy.clock import Clock
 from proxy.control import readings
 from proxy.control.calling import Answer, CallFailed, Client, bearer, shown
+from proxy.control.events import Fetched
 from proxy.control.readings import Reading
 from proxy.model.position import RESTING, Position
 from proxy.model.rollout import Check
 from proxy.rollout.words import duration
 from proxy.tasks import TaskGroup
-
-
-class Fetched(msgspec.Struct, frozen=True):
-    """What a check's source gave, and for which rollout of which service. ``at_s``: Unix time of the answer."""
-
-    service: str
-    rollout: int
-    check: str
-    reading: Reading
-    at_s: float
-
 
 Tell = Callable[[Fetched], None]
 Say = Callable[[str, str, str], None]
@@ -88,7 +77,7 @@ class Sources:
         finally:
             del asked.under_way[check.name]
         self._say_changes(position.service, check, reading, asked)
-        self._tell(Fetched(position.service, position.rollout, check.name, reading, self._clock.wall()))
+        self._tell(Fetched(position.service, position.rollout, observed(check.name, self._clock.wall(), reading)))
 
     def _say_changes(self, service: str, check: Check, reading: Reading, asked: _Service) -> None:
         now = self._clock.now()
@@ -125,6 +114,14 @@ class Sources:
             return await self._client.call("GET", url, timeout_s=timeout_s, bytes_max=limits.QUERY_ANSWER_BYTES_MAX, headers=headers)
         finally:
             self._room.release()
+
+
+def observed(check: str, at_s: float, reading: Reading) -> Observed:
+    """A reading as the judge takes it."""
+    if reading.kind == "error":
+        return Observed(check, at_s, error=reading.text)
+    value = float(reading.kind == "yes") if reading.kind in ("yes", "no") else reading.value
+    return Observed(check, at_s, value, text=reading.text)
 
 
 def source(check: Check) -> str:

@@ -93,6 +93,18 @@ def test_an_http_check_without_a_path_passes_on_2xx(value: float, result: str) -
     assert result == held_against(Check("smoke", http=HttpQuery("http://h")), Observed("smoke", 1.0, value)).result
 
 
+@pytest.mark.parametrize(
+    ("check", "observed", "reason"),
+    [
+        (Check("up", http=HttpQuery("http://h")), Observed("up", 1.0, 0.0, text="503"), "it did not answer 2xx, but 503"),
+        (Check("up", http=HttpQuery("http://h", "$.a"), max=1.0), Observed("up", 1.0, text="nothing at $.a"), "nothing at $.a"),
+        (Check("up", http=HttpQuery("http://h", "$.a"), max=1.0), Observed("up", 1.0, 2.0, text="stale"), "2 is over 1 (stale)"),
+    ],
+)
+def test_what_was_seen_beside_the_value_is_in_the_reason(check: Check, observed: Observed, reason: str) -> None:
+    assert reason == held_against(check, observed).reason
+
+
 def test_a_number_of_an_http_check_is_held_against_its_limits() -> None:
     check = Check("rate", http=HttpQuery("http://h", "$.rate"), max=0.5)
 

@@ -11,10 +11,12 @@ import pytest_asyncio
 from msgspec.structs import replace
 
 from proxy import limits
+from proxy.analysis.checks import Observed
 from proxy.clock import ManualClock
 from proxy.control.calling import Answer
+from proxy.control.events import Fetched
 from proxy.control.readings import Reading
-from proxy.control.sources import Fetched, Sources, source
+from proxy.control.sources import Sources, observed, source
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import Check, HttpQuery, PrometheusQuery, RolloutPlan
 from proxy.tasks import TaskGroup
@@ -42,13 +44,13 @@ class Bench:
         self.tasks = TaskGroup(lambda name, error: self.failures.append(error))
         self.sources = Sources(self.client, self.tasks, self.clock, self.told.append, lambda *said: self.said.append(said))
 
-    async def ask(self, *checks: Check, position: Position = RUNNING) -> list[Reading]:
+    async def ask(self, *checks: Check, position: Position = RUNNING) -> list[Observed]:
         """Ask for these, and what was told of it."""
         before = len(self.told)
         for check in checks:
             self.sources.ask(position, check)
         await turns()
-        return [told.reading for told in self.told[before:]]
+        return [told.observed for told in self.told[before:]]
 
 
 @pytest_asyncio.fixture
@@ -64,20 +66,20 @@ async def test_prometheus_is_asked_an_instant_query_with_the_names_put_in(bench:
     told = await bench.ask(ORDERS)
     call = bench.client.calls[0]
 
-    assert [Reading("value", 0.5)] == told
+    assert [0.5] == [seen.value for seen in told]
     assert ("GET", 4.0, ['rate(x{v="v2"}[1m]) + 1']) == (call.method, call.timeout_s, parse_qs(urlsplit(call.url).query)["query"])
 
 
 async def test_an_http_check_reads_the_number_at_its_path(bench: Bench) -> None:
     bench.client.answers["http://shop/v2/stats"] = [Answer(200, b'{"rate": 7}')]
 
-    assert [Reading("value", 7.0)] == await bench.ask(RATE)
+    assert [7.0] == [seen.value for seen in await bench.ask(RATE)]
 
 
 async def test_a_reading_says_of_which_rollout_and_check_it_is_and_when_it_came(bench: Bench) -> None:
     await bench.ask(UP)
 
-    assert [Fetched("shop", 3, "up", Reading("yes", text="answered 200"), bench.clock.wall())] == bench.told
+    assert [Fetched("shop", 3, Observed("up", bench.clock.wall(), 1.0, text="answered 200"))] == bench.told
 
 
 async def test_a_token_is_sent(bench: Bench, tmp_path: Path) -> None:
@@ -95,13 +97,16 @@ async def test_an_unreadable_token_is_an_error_and_nothing_is_asked(bench: Bench
     while not bench.told:
         await turns()
 
-    assert ("error", []) == (bench.told[0].reading.kind, bench.client.calls)
+    assert ("http://shop/up was not called, for token cannot be read (No such file or directory)", []) == (
+        bench.told[0].observed.error,
+        bench.client.calls,
+    )
 
 
 async def test_an_error_names_the_source_without_its_secrets(bench: Bench) -> None:
     bench.client.answers[PROM] = ["refused the connection"]
 
-    assert [Reading("error", text="Prometheus at http://prom:9090/ refused the connection")] == await bench.ask(ORDERS)
+    assert ["Prometheus at http://prom:9090/ refused the connection"] == [seen.error for seen in await bench.ask(ORDERS)]
 
 
 async def test_checks_are_asked_at_the_same_time(bench: Bench) -> None:
@@ -187,9 +192,23 @@ async def test_a_query_that_finds_no_room_is_an_error(bench: Bench) -> None:
     await turns()
     impatient = Check("late", http=HttpQuery("http://shop/late", timeout_s=0.0))
 
-    assert "was not asked: 64 others have not answered yet" in (await bench.ask(impatient))[0].text
+    assert "was not asked: 64 others have not answered yet" in (await bench.ask(impatient))[0].error
 
 
 @pytest.mark.parametrize(("check", "name"), [(ORDERS, "Prometheus at http://prom:9090/"), (UP, "http://shop/up")])
 async def test_a_source_has_a_name_for_people(check: Check, name: str) -> None:
     assert name == source(check)
+
+
+@pytest.mark.parametrize(
+    ("reading", "seen"),
+    [
+        (Reading("value", 0.5, "a warning"), Observed("up", 7.0, 0.5, text="a warning")),
+        (Reading("yes", text="answered 204"), Observed("up", 7.0, 1.0, text="answered 204")),
+        (Reading("no", text="answered 503"), Observed("up", 7.0, 0.0, text="answered 503")),
+        (Reading("no_data", text="NaN"), Observed("up", 7.0, None, text="NaN")),
+        (Reading("error", text="refused"), Observed("up", 7.0, error="refused")),
+    ],
+)
+async def test_the_judge_gets_a_value_nothing_or_an_error(reading: Reading, seen: Observed) -> None:
+    assert seen == observed("up", 7.0, reading)
