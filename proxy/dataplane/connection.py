@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from proxy.dataplane.forwarding import Peer
     from proxy.dataplane.plane import DataPlane
 
-HEAD, BODY, WAIT, LINGER = range(4)
+HEAD, BODY, WAIT, LINGER, FLUSH = range(5)
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: wait, but for no time. Without it an abort ends like any close
 NEVER = b"\0"  # no read that follows a request ends in this and is taken for one
 
@@ -43,6 +43,8 @@ class ClientConnection(asyncio.Protocol):
         "_exchange",
         "_fields",
         "_half_closed",
+        "_kept",
+        "_leaving",
         "_left",
         "_lingered",
         "_pace",
@@ -73,6 +75,7 @@ class ClientConnection(asyncio.Protocol):
         self._reading = True
         self._writable = True
         self._half_closed = False
+        self._leaving = False  # half closed as well, but something that it sent before has not been read yet
         self._lingered = 0
         self._pace = Pace(door.min_body_rate)
         self._source = source
@@ -82,6 +85,7 @@ class ClientConnection(asyncio.Protocol):
         # request
         self._state = HEAD
         self._left = 0
+        self._kept: tuple[int, bytes] | None = None  # while it waits for a switch: its state, and a body that came whole
         self._decoder: ChunkedDecoder | None = None
         self._request: requests.Request | None = None  # the last one
         self._fields = NEVER  # its field lines as received, from the start line's CRLF to the end
@@ -98,21 +102,60 @@ class ClientConnection(asyncio.Protocol):
         return self._exchange.stream
 
     def pause_reading(self) -> None:
-        """Read nothing more from the client for now; its time-out rests as well."""
+        """Read nothing more from the client for now; its time-out rests as well, unless it is one that takes no answer."""
         if self._reading and not self.transport.is_closing():
             self._reading = False
-            self.deadline = inf
             self.transport.pause_reading()
+            self._plane.departures.watch(self)
+            self.deadline = inf
+            if not self._writable:
+                self._set_deadline(perf_counter() + limits.IDLE_TIMEOUT_S)
 
     def resume_reading(self) -> None:
         """Read on."""
         if not self._reading and not self.transport.is_closing():
             self._reading = True
+            self._leaving = False
+            self._plane.departures.forget(self)
             self.transport.resume_reading()
             if self._state == BODY:
                 now = perf_counter()
                 self._pace.again(now)
                 self._set_deadline(self._pace.due(now, self._exchange.idle_s))
+
+    def departing(self, *, gone: bool) -> None:
+        """While nothing is read: the client sends no more, or is ``gone``. Who sends no more may still read for a moment."""
+        if gone:
+            self.transport.abort()  # connection_lost counts it
+        elif self._exchange.active and not self._leaving:
+            self._leaving = True
+            if self._writable:
+                self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
+
+    # -- while versions switch (``cutover``) --------------------------------------------------------------------------------------
+
+    def wait(self, body: bytes) -> None:
+        """The request that was just read is not begun yet, ``body`` being all of its body or none; nothing is read meanwhile."""
+        self._kept = self._state, body
+        self._state = WAIT
+        self.pause_reading()
+
+    def go_on(self) -> bool:
+        """Begin the request that waited. False: its client has left."""
+        raise NotImplementedError
+
+    def rest(self) -> bool:
+        """Read nothing for a while, unless a request is under way; whether it was read until now."""
+        if self._state != HEAD or not self._reading:
+            return False
+        self.pause_reading()
+        return not self._reading
+
+    def read_again(self) -> None:
+        """After a rest."""
+        if self._state == HEAD and not self.transport.is_closing():
+            self.resume_reading()
+            self._set_deadline(perf_counter() + limits.HEAD_TIMEOUT_S)
 
     # -- answering ----------------------------------------------------------------------------------------------------------------
 
@@ -129,7 +172,7 @@ class ClientConnection(asyncio.Protocol):
             # Not called from here: a thousand pipelined requests must not become a thousand frames of stack.
             self._plane.loop.call_soon(self._read_on)
         elif self._half_closed:
-            self.transport.close()
+            self._close()
         else:
             self._set_deadline(now + (limits.DRAIN_IDLE_S if self._plane.draining else limits.IDLE_TIMEOUT_S))
             self.resume_reading()
@@ -181,6 +224,7 @@ class ClientConnection(asyncio.Protocol):
     def hand_over(self) -> Handed:
         """The connection is a tunnel's from now on, with what it sent beyond its request."""
         self.deadline = inf
+        self._plane.departures.forget(self)
         early = bytes(self._buffer)
         self._buffer.clear()
         return Handed(self.transport, early, self._reading, self._writable, self._half_closed, self._door)
@@ -190,7 +234,7 @@ class ClientConnection(asyncio.Protocol):
         may_send_more = self._state == BODY or bool(self._buffer)
         self._buffer.clear()
         if not may_send_more or self._half_closed:
-            self.transport.close()
+            self._close()
             return
         self._state = LINGER
         self._decoder = None
@@ -198,6 +242,18 @@ class ClientConnection(asyncio.Protocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._set_deadline(perf_counter() + limits.LINGER_S)
+
+    def _close(self) -> None:
+        """Close once what was written is out. A client that takes it too slowly, or nothing, must not be waited for for ever.
+
+        TLS would give up on it after the time that its farewell may take.
+        """
+        if self._state == FLUSH or not self.transport.get_write_buffer_size():
+            self.transport.close()
+            return
+        self._state = FLUSH
+        self.transport.set_write_buffer_limits(high=0, low=0)  # resume_writing says when it is out
+        self._set_deadline(perf_counter() + limits.IDLE_TIMEOUT_S)
 
     def drain(self) -> None:
         """The worker is going: an idle connection ends soon, any other after its answer."""

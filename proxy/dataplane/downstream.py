@@ -12,7 +12,7 @@ from math import inf
 from time import perf_counter
 
 from proxy import limits
-from proxy.dataplane.connection import BODY, HEAD, NEVER, WAIT, ClientConnection
+from proxy.dataplane.connection import BODY, FLUSH, HEAD, LINGER, NEVER, WAIT, ClientConnection
 from proxy.errors import DownstreamError
 from proxy.wire import request as requests
 from proxy.wire.chunked import BadChunk, ChunkedDecoder, frame
@@ -73,13 +73,17 @@ class Downstream(ClientConnection):
             if self._writable:  # else the time-out of a client that does not read goes on
                 self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
             return True
-        return False
+        if self._exchange.active:
+            return False
+        self._close()
+        return self._secure is None and self._state == FLUSH
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.deadline = inf
         if self._exchange.active:
             self._exchange.client_gone()
         self._plane.wheel.forget(self)
+        self._plane.departures.forget(self)
         self._plane.closed(self)
         self._door.connections -= 1
 
@@ -90,8 +94,12 @@ class Downstream(ClientConnection):
 
     def resume_writing(self) -> None:
         self._writable = True
-        self.deadline = inf
-        if self._half_closed:
+        if self._state == FLUSH:
+            self._plane.loop.call_soon(self.transport.close)  # not from within its own writing
+            return
+        if self._state != LINGER:
+            self.deadline = inf
+        if self._half_closed or self._leaving:
             self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
         self._exchange.download_resumed()
         if self._state == HEAD and not self.transport.is_closing():
@@ -99,21 +107,29 @@ class Downstream(ClientConnection):
 
     def timed_out(self, now: float) -> None:
         if self._exchange.active:
-            if self._state == BODY and self._pace.goes_on(now, judged=not self._exchange.answered):
-                self._set_deadline(self._pace.due(now, self._exchange.idle_s))
-                return
-            if self._state == BODY and not self._exchange.answered:
-                reason = "the body came too slowly or not at all"
-                self._exchange.refused(408, reason)
-                self.reply(408, reason)
-            elif self._half_closed and self._writable and self._exchange.silent_s(now) < limits.HALF_CLOSE_GRACE_S:
-                self._set_deadline(now + limits.HALF_CLOSE_GRACE_S)  # something comes: sending it tells whether anybody still reads
-            else:
-                self.abort()  # gone: connection_lost counts it
-        elif self._state == HEAD and self._buffer:
+            self._exchange_timed_out(now)
+        elif self._state == HEAD and self._buffer and self._writable:
             self._refuse(DownstreamError(408, "the head did not arrive in time"), self._buffer, limits.HEAD_TIMEOUT_S)
+        elif self._state == FLUSH or self.transport.is_closing():
+            self.abort()  # it takes nothing more
         else:
-            self.transport.close()
+            self._close()
+
+    def _exchange_timed_out(self, now: float) -> None:
+        exchange = self._exchange
+        if self._state == BODY and not self._leaving:
+            if self._pace.goes_on(now, judged=not exchange.answered):
+                self._set_deadline(self._pace.due(now, exchange.idle_s))
+                return
+            if not exchange.answered:
+                reason = "the body came too slowly or not at all"
+                exchange.refused(408, reason)
+                self.reply(408, reason)
+                return
+        if (self._half_closed or self._leaving) and self._writable and exchange.silent_s(now) < limits.HALF_CLOSE_GRACE_S:
+            self._set_deadline(now + limits.HALF_CLOSE_GRACE_S)  # something comes: sending it tells whether anybody still reads
+        else:
+            self.abort()  # gone: connection_lost counts it
 
     # -- reading ------------------------------------------------------------------------------------------------------------------
 
@@ -180,12 +196,18 @@ class Downstream(ClientConnection):
         self._state = BODY
         self._left = length
         self._decoder = ChunkedDecoder() if length < 0 else None
+        self._begin_upload(request, now, data[end:])
+
+    def _begin_upload(self, request: requests.Request, now: float, early: bytes) -> None:
+        """Start the exchange of a request whose body goes on arriving; ``early`` came with its head."""
         self._exchange.begin(request, now)
         if self._state == BODY:
             self._pace.begin(now, may_wait=request.expect_continue)
             self._set_deadline(self._pace.due(now, self._exchange.idle_s))
-            if end != len(data):
-                self._read_body(data[end:])
+            if early:
+                self._read_body(early)
+        elif self._kept is not None:
+            self._buffer += early
 
     def _read_body(self, data: bytes) -> None:
         exchange = self._exchange
@@ -225,11 +247,32 @@ class Downstream(ClientConnection):
                 self.pause_reading()
             exchange.end(now)
 
+    def go_on(self) -> bool:
+        assert self._kept is not None, "it waits"
+        (state, body), self._kept = self._kept, None
+        request = self._request
+        if self.transport.is_closing() or request is None:
+            return False
+        now = perf_counter()
+        if state == BODY:
+            early = bytes(self._buffer)
+            self._buffer.clear()
+            self.resume_reading()
+            self._state = BODY
+            self._begin_upload(request, now, early)
+            return True
+        if not self._buffer:
+            self.resume_reading()
+        self._exchange.begin(request, now, body)
+        return True
+
     def _read_on(self) -> None:
         if self._state == HEAD and self._buffer and self._writable and not self.transport.is_closing():
             self._read_buffered_head(len(self._buffer))
-            if self._state == HEAD and self._buffer:
-                if self._half_closed:
-                    self.transport.close()  # half a request, and no more will come
-                else:
-                    self.resume_reading()
+            if self._state == HEAD and self._buffer and self._half_closed:
+                self._close()  # half a request, and no more will come
+            elif self._state == HEAD or (self._state == WAIT and not self._buffer and self._kept is None):
+                self.resume_reading()
+            elif not self._reading:
+                self._leaving = False
+                self._plane.departures.watch(self)  # for this request, too

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from proxy import limits
 from proxy.clock import Clock, SystemClock
+from proxy.dataplane.departures import Departures
 from proxy.dataplane.door import Acceptor, Compiled, Doors
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Peer, RequestIds
@@ -105,6 +106,7 @@ class DataPlane:
         self.health_room = asyncio.Semaphore(limits.HEALTH_CHECKS_MAX)
         self.replay_room = ReplayRoom()
         self.room = Room()
+        self.departures = Departures(loop)
         self.downstreams: set[ClientConnection] = set()
         self.long_lived = LongLived(self)
         self.draining = False
@@ -227,6 +229,7 @@ class DataPlane:
 
     async def listen(self, name: str, sock: socket.socket) -> None:
         """Accept clients of the listener ``name`` on a socket that is bound and listening."""
+        self.departures.open()
         door = self.doors[name]
         if door.proves:
             self._acceptors.append(Acceptor(self, door, sock))
@@ -283,6 +286,7 @@ class DataPlane:
         for pool in self._pools.values():
             pool.retire()
         self.wheel.stop()
+        self.departures.close()
         if self._files is not None:
             self._files.cancel()
         self.resolver.close()

@@ -23,7 +23,7 @@ from proxy.telemetry.snapshot import CellDelta
 
 
 class FakeTransport:
-    """Remembers what was written. ``full()`` and ``empty()`` play the write buffer; ``closed`` is set as a real one would call back."""
+    """Remembers what was written. ``unsent`` plays the write buffer, and ``flush`` empties it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, protocol: Any, peer: tuple[str, int] | str = ("192.0.2.7", 4711)) -> None:
         self._loop = loop
@@ -33,6 +33,7 @@ class FakeTransport:
         self.reading = True
         self.closing = False
         self.aborted = False
+        self.unsent = 0
         self.eof_written = False
         self.options: list[tuple[int, int, bytes]] = []  # of its socket
         self.restless = False  # an origin's socket that is not silent while it is idle
@@ -53,7 +54,16 @@ class FakeTransport:
         self.protocol = protocol
 
     def set_write_buffer_limits(self, high: int, low: int) -> None:
-        assert 0 < low < high
+        assert 0 < low < high or self.unsent
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    async def flush(self) -> None:
+        """Its peer has taken all that was written."""
+        self.unsent = 0
+        self.protocol.resume_writing()
+        await settle()
 
     def get_extra_info(self, name: str) -> Any:
         return {"peername": self._peer, "socket": self}.get(name)
@@ -96,6 +106,23 @@ class FakeTransport:
     def abort(self) -> None:
         self.aborted = self.aborted or not self.closing
         self.close()
+
+
+class ScriptedDepartures:
+    """Whose leaving would be seen: the test says when one does, by ``Client.departs``."""
+
+    def __init__(self) -> None:
+        self.watched: set[Any] = set()
+
+    def watch(self, connection: Any) -> None:
+        assert not connection.transport.reading
+        self.watched.add(connection)
+
+    def forget(self, connection: Any) -> None:
+        self.watched.discard(connection)
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 class ScriptedLoop:
@@ -170,6 +197,13 @@ class Client:
             self.transport.protocol.connection_lost(error)
         await settle()
 
+    async def departs(self, *, gone: bool) -> None:
+        """Close, or with ``gone`` reset, while the proxy reads nothing. It can tell only if it watches."""
+        assert not self.transport.reading
+        if self.protocol in self.protocol._plane.departures.watched:  # type: ignore[attr-defined]  # the scripted ones
+            self.protocol.departing(gone=gone)
+        await settle()
+
     def heard(self) -> bytes:
         """All that the proxy has said since the last call."""
         data = bytes(self.transport.written)
@@ -189,6 +223,7 @@ class Conversation:
         self.loop = ScriptedLoop(asyncio.get_running_loop())
         self.urgent = 0
         self.plane = DataPlane(0, loop=self.loop, on_urgent=self._count_urgent)  # type: ignore[arg-type]  # a loop but for connections
+        self.plane.departures = ScriptedDepartures()  # type: ignore[assignment]  # looks like them
         self._wall = 0.0
         self.serve(the_plan or plan())
         self.client = Client(self, peer)

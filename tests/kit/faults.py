@@ -16,6 +16,7 @@ OLD_GET = b"GET / HTTP/1.0\r\nHost: frail\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: frail\r\nContent-Length: 4\r\n\r\nbody"
 UPLOAD_BYTES = 16 * 1024 * 1024  # more than all buffers on the way have room for
 UPLOAD = b"POST / HTTP/1.1\r\nHost: frail\r\nContent-Length: %d\r\n\r\n" % UPLOAD_BYTES
+PART_BYTES = 4 * 1024 * 1024  # less than they have room for on both sides of the proxy, more than on the origin's
 SLOW_GET = b"GET /slow/700 HTTP/1.1\r\nHost: frail\r\n\r\n"
 HALF_HEAD = b"GET / HTTP/1.1\r\nHost: fra"
 HALF_BODY = b"PUT / HTTP/1.1\r\nHost: frail\r\nContent-Length: 9\r\n\r\nhalf"
@@ -127,6 +128,17 @@ CLIENT: Sequence[Fault] = (
     Fault("leaves while it waits", NOTHING, 499, manners={"mode": "hang"}, leaves="close"),
     Fault("resets while it waits", NOTHING, 499, manners={"mode": "hang"}, leaves="reset"),
     Fault("leaves while it waits after a POST", NOTHING, 499, manners={"mode": "hang"}, request=POST, leaves="close"),
+    Fault("leaves while it waits, its next request sent", NOTHING, 499, manners={"mode": "hang"}, request=GET + GET, leaves="close"),
+    Fault("resets while it waits, its next request sent", NOTHING, 499, manners={"mode": "hang"}, request=GET + GET, leaves="reset"),
+    Fault(
+        "resets while the origin reads no upload",
+        NOTHING,
+        499,
+        manners={"mode": "hang", "early": True},
+        request=UPLOAD,
+        upload=PART_BYTES,
+        leaves="reset",
+    ),
     Fault("leaves in a body with a length", NOTHING, 499, "", says(COUNTED, *"half a body!", gap_s=0.2), leaves="close", after=b"ha"),
     Fault("resets in a body with a length", NOTHING, 499, "", says(COUNTED, *"half a body!", gap_s=0.2), leaves="reset", after=b"ha"),
     Fault("leaves in a chunked body", NOTHING, 499, "", says(CHUNKED, *CHUNKS, gap_s=0.2), leaves="close", after=b"\r\nx\r\n"),

@@ -7,8 +7,10 @@ bytes that are no whole unambiguous request stay in ``unread``.
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import socket
 import struct
+import termios
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -144,6 +146,11 @@ class WireClient:
                 assert piece, heard
                 heard += piece
         return heard
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the peer's system has all that was sent, read or not."""
+        return fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4)) == bytes(4)
 
     def stops_sending(self) -> None:
         """End its own half."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kit.live_plane import OK, LivePlane, live_plane
+from tests.kit.live_plane import OK, LivePlane, WireClient, live_plane
 from tests.kit.uv import on_uvloop
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -123,3 +123,43 @@ async def test_many_at_once_leave_nothing_in_flight(count: int) -> None:
 
         shot = live.plane.snapshot()
         assert ([0], [count]) == ([cell.in_flight for cell in shot.cells], [cell.requests.get(499) for cell in shot.cells])
+
+
+def leaves(client: WireClient, how: str) -> None:
+    """Reset, or close; the origin hears of neither."""
+    if how == "reset":
+        client.vanishes()
+    else:
+        client.sock.close()
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+@on_uvloop
+async def test_while_it_waits_and_has_sent_its_next_request_already(how: str) -> None:
+    async with live_plane() as live:
+        live.origin.answer = lambda _side, _request: None
+        client = await live.client()
+        await client.says(GET + GET)
+        await live.until(lambda: live.origin.requests, "the origin has it")
+        leaves(client, how)
+        await live.until(lambda: live.origin.sides[0].ended, "the origin's connection is closed")
+
+        assert ({"499": 1}, b"HTTP/1.1 200") == (live.codes(), await serves_on(live))
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
+@on_uvloop
+async def test_while_the_origin_takes_no_more_of_its_upload(how: str) -> None:
+    async with live_plane() as live:
+        live.origin.swallows = live.origin.deaf = True
+        client = await live.client()
+        await client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n")
+        await live.until(lambda: live.plane.downstreams, "it is here")
+        (here,) = live.plane.downstreams
+        while here.transport.is_reading():
+            await client.says(bytes(65536))
+            await live.until(lambda: client.delivered, "no byte is left on the client's side: its end is not queued behind it")
+        leaves(client, how)
+        await live.until(lambda: not live.plane.downstreams, "it is forgotten")
+
+        assert {"499": 1} == live.codes()
