@@ -13,11 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from proxy.analysis.guard import Tally, judge
+from proxy.analysis.guard import judge, threshold_of
 from proxy.analysis.statistics import ShareFailures, log_evidence
+from proxy.analysis.tally import Tally
 from proxy.model.rollout import Guard
 from proxy.telemetry.snapshot import CellDelta
 from tests.kit.figures import PUBLISHED
+
+FAILURES_DECIDE = threshold_of(Guard(), "failures")
+"""What is left of alpha for failures, beside slow answers."""
 
 
 def failures(chance: Random, share: float, candidate: float, stable: float) -> Iterator[tuple[int, bool]]:
@@ -33,7 +37,7 @@ def requests_until_decision(chance: Random, share_bp: int, candidate: float, sta
     bad, good = 0, 0
     for request, is_candidate in failures(chance, share_bp / 10_000, candidate, stable):
         bad, good = bad + is_candidate, good + (not is_candidate)
-        if bad >= 3 and log_evidence([ShareFailures(share_bp, bad, good)], 1.5) >= math.log(1000):
+        if bad >= 3 and log_evidence([ShareFailures(share_bp, bad, good)], 1.5) >= FAILURES_DECIDE:
             return request
     raise AssertionError("unreachable: failures do not end")
 
@@ -104,7 +108,7 @@ def test_users_who_always_fail_do_not_accuse_the_candidate_when_the_weight_moves
                 delta = CellDelta("shop", version, 1, rollout=1, candidate_share=share, draws=len(users), failed_users=users)
                 tally.add(delta, stable="v1", candidate="v2")
 
-    assert ("pass", 300) == (judge(Guard(), tally).finding, tally.candidate_users + tally.stable_users)
+    assert ("pass", 300) == (judge(Guard(), tally).finding, tally.users["failures"].candidate + tally.users["failures"].stable)
 
 
 rows = st.lists(

@@ -1,4 +1,4 @@
-"""What is counted, what is not, and what the counts come to."""
+"""What the counts of a rollout come to."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import json
 import math
 from typing import Any
 
-import msgspec
 import pytest
 
-from proxy import limits
-from proxy.analysis.guard import Tally, judge
+from proxy.analysis.guard import judge, threshold_of
 from proxy.analysis.statistics import ShareFailures, log_evidence
-from proxy.model.position import Finding, Position
-from proxy.model.rollout import Guard, RolloutPlan
+from proxy.analysis.tally import Tally
+from proxy.model.position import Finding
+from proxy.model.rollout import Guard
 from proxy.telemetry.snapshot import CellDelta
 
-GUARD = Guard()
+GUARD = Guard(slow_over_s=None)
+"""Failures only."""
+
+BOTH = Guard()
 
 
 def cell(version: str = "v2", **fields: Any) -> CellDelta:
@@ -32,149 +34,6 @@ def tally_of(*cells: CellDelta, causes: tuple[str, ...] = GUARD.failures, at_s: 
 
 def failed(version: str, count: int, share: float = 0.05, draws: int = 100) -> CellDelta:
     return cell(version, candidate_share=share, draws=draws, draw_failures={"status_5xx": count})
-
-
-# ---- counting -------------------------------------------------------------------------------------------------------------------
-
-
-def test_failures_are_counted_per_share_and_version() -> None:
-    tally = tally_of(failed("v2", 2), failed("v1", 3), failed("v2", 1, share=0.25), failed("v2", 4))
-
-    assert (ShareFailures(500, 6, 3), ShareFailures(2500, 1, 0)) == tally.failures(GUARD.failures)
-
-
-def test_drawn_requests_are_counted_per_version() -> None:
-    tally = tally_of(cell("v2", draws=7), cell("v1", draws=90), cell("v2", draws=5, candidate_share=0.25))
-
-    assert (12, 90) == (tally.candidate_requests, tally.stable_requests)
-
-
-def test_a_cell_of_another_rollout_is_ignored() -> None:
-    assert 0 == tally_of(cell("v2", rollout=3, draws=9)).candidate_requests
-
-
-def test_a_cell_of_a_third_version_is_ignored() -> None:
-    tally = tally_of(cell("v3", draws=9, draw_failures={"reset": 9}))
-
-    assert ((), 0, 0) == (tally.failures(GUARD.failures), tally.candidate_requests, tally.stable_requests)
-
-
-def test_a_tally_begins_with_the_rollout_and_the_causes_of_its_position() -> None:
-    plan = RolloutPlan(guard=Guard(failures=("reset",)))
-    tally = Tally.of(Position("shop", "v1", rollout=4, plan=plan))
-
-    assert (4, frozenset({"reset"})) == (tally.rollout, tally.causes)
-
-
-def test_a_cause_that_the_guard_does_not_name_is_kept_and_not_judged() -> None:
-    tally = tally_of(cell("v2", draws=9, draw_failures={"no_endpoint": 9, "reset": 1}))
-
-    assert (ShareFailures(500, 1, 0),) == tally.failures(GUARD.failures)
-    assert {"no_endpoint": 9, "reset": 1} == tally.causes_of("candidate")
-
-
-def test_a_user_counts_once_however_often_they_fail() -> None:
-    tally = tally_of(cell("v2", failed_users=[(11, "reset"), (11, "reset")]), cell("v2", failed_users=[(11, "timeout")]))
-
-    assert ((ShareFailures(500, 1, 0),), 1) == (tally.failures(GUARD.failures), tally.candidate_users)
-
-
-def test_a_user_who_failed_on_stable_first_is_not_counted_again_when_the_weight_moves_them() -> None:
-    tally = tally_of(
-        cell("v1", failed_users=[(11, "reset")]),
-        cell("v2", candidate_share=0.25, failed_users=[(11, "reset")]),
-    )
-
-    assert ((ShareFailures(500, 0, 1),), 0, 1) == (
-        tally.failures(GUARD.failures),
-        tally.candidate_users,
-        tally.stable_users,
-    )
-
-
-def test_a_cause_that_is_not_judged_does_not_use_up_a_user() -> None:
-    tally = tally_of(cell("v2", failed_users=[(11, "no_endpoint")]), cell("v2", failed_users=[(11, "reset")]))
-
-    assert (ShareFailures(500, 1, 0),) == tally.failures(GUARD.failures)
-
-
-def test_when_the_set_of_users_is_full_the_next_are_not_counted_on_either_side_and_it_says_so(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(limits, "FAILED_USERS_PER_ROLLOUT_MAX", 2)
-    tally = tally_of(
-        cell("v2", failed_users=[(1, "reset"), (2, "reset"), (3, "reset")]), cell("v1", failed_users=[(4, "reset"), (1, "reset")])
-    )
-
-    figures = judge(GUARD, tally).figures
-
-    assert (2, 0, True, 2) == (figures["users"], figures["stable_users"], figures["users_full"], figures["users_uncounted"])
-
-
-def test_users_that_a_worker_dropped_are_told() -> None:
-    assert 7 == judge(GUARD, tally_of(cell("v2", failed_users_dropped=7))).figures["users_uncounted"]
-
-
-def test_signed_and_unsigned_hashes_of_a_user_are_the_same_user() -> None:
-    tally = tally_of(cell("v2", failed_users=[(-1, "reset"), (2**64 - 1, "reset")]))
-
-    assert 1 == tally.candidate_users
-
-
-def test_the_first_and_last_candidate_failures_are_remembered() -> None:
-    tally = Tally(4)
-    for at_s, each in ((10.0, failed("v1", 1)), (12.0, failed("v2", 1)), (11.0, failed("v2", 1)), (15.0, cell("v2", draws=3))):
-        tally.add(each, stable="v1", candidate="v2", at_s=at_s)
-
-    assert (11.0, 12.0) == (tally.first_failure_s, tally.last_failure_s)
-
-
-def test_without_times_there_are_none() -> None:
-    figures = judge(GUARD, tally_of(failed("v2", 1))).figures
-
-    assert (None, None) == (figures["first_failure_s"], figures["last_failure_s"])
-
-
-# ---- a restart ------------------------------------------------------------------------------------------------------------------
-
-
-def test_a_tally_survives_a_restart_exactly() -> None:
-    tally = tally_of(
-        failed("v2", 2),
-        failed("v1", 3, share=0.25),
-        cell("v2", failed_users=[(2**64 - 1, "reset"), (7, "timeout")], failed_users_dropped=2),
-        cell("v1", failed_users=[(8, "timeout")]),
-        at_s=1_700_000_000.123456789,
-    )
-
-    again = Tally.from_json(json.loads(json.dumps(tally.to_json())))
-
-    assert tally.to_json() == again.to_json()
-    assert judge(GUARD, tally) == judge(GUARD, again)
-
-
-def test_after_a_restart_a_user_is_still_known() -> None:
-    again = Tally.from_json(tally_of(cell("v2", failed_users=[(11, "reset")])).to_json())
-    again.add(cell("v2", failed_users=[(11, "reset")]), stable="v1", candidate="v2")
-
-    assert 1 == again.candidate_users
-
-
-def test_what_is_stored_is_not_changed_by_counting_on() -> None:
-    tally = tally_of(failed("v2", 2))
-    stored = tally.to_json()
-    before = json.dumps(stored)
-    tally.add(failed("v2", 2), stable="v1", candidate="v2")
-
-    assert before == json.dumps(stored)
-
-
-def test_something_else_than_a_tally_is_refused() -> None:
-    with pytest.raises(msgspec.ValidationError):
-        Tally.from_json({"rollout": "four"})
-
-
-# ---- judging --------------------------------------------------------------------------------------------------------------------
 
 
 def test_nothing_counted_holds() -> None:
@@ -222,7 +81,7 @@ def test_failures_at_full_weight_are_no_evidence() -> None:
 def test_a_verdict_has_every_figure_it_stood_on_as_json_values() -> None:
     tally = tally_of(failed("v2", 5, draws=20), failed("v1", 2, draws=380), cell("v2", failed_users=[(9, "reset")]), at_s=3.0)
 
-    figures = judge(GUARD, tally).figures
+    figures = judge(GUARD, tally, slow_over_s=0.5).figures
 
     assert {
         "log_evidence": log_evidence((ShareFailures(500, 6, 2),), 1.5),
@@ -243,12 +102,131 @@ def test_a_verdict_has_every_figure_it_stood_on_as_json_values() -> None:
                 "share": 0.05,
                 "candidate_requests": 20,
                 "candidate_failures": 6,
+                "candidate_slow": 0,
                 "stable_requests": 380,
                 "stable_failures": 2,
+                "stable_slow": 0,
             }
         ],
         "candidate_causes": {"status_5xx": 5, "reset": 1},
         "stable_causes": {"status_5xx": 2},
         "first_failure_s": 3.0,
         "last_failure_s": 3.0,
+        "users_with_errors": 6,
+        "errors": 6,
+        "max_errors": 0,
+        "max_users_with_errors": 0,
+        "slow_over_s": 0.5,
+        "kinds": {
+            "failures": {
+                "log_evidence": log_evidence((ShareFailures(500, 6, 2),), 1.5),
+                "threshold": math.log(1000),
+                "alpha": 0.001,
+                "note": "",
+                "ratio": 1.5,
+                "candidate": 6,
+                "stable": 2,
+                "users": 1,
+                "stable_users": 0,
+                "users_full": False,
+                "users_uncounted": 0,
+            }
+        },
+        "holding": [],
     } == json.loads(json.dumps(figures))
+
+
+# ---- two kinds of event ---------------------------------------------------------------------------------------------------------
+
+
+def slow(version: str, count: int, share: float = 0.05) -> CellDelta:
+    return cell(version, candidate_share=share, draws=100, draw_slow=count)
+
+
+def test_a_candidate_that_is_slow_alone_is_rolled_back_and_the_reason_says_so() -> None:
+    verdict = judge(BOTH, tally_of(slow("v2", 9), slow("v1", 2)), slow_over_s=0.2)
+
+    assert (
+        Finding.ROLLBACK,
+        "the candidate is slow more than 3 times as often as stable; 9 slow answers of the candidate and 2 of stable: "
+        "evidence 10^4.2, 10^3.0 needed",
+    ) == (verdict.finding, verdict.reason)
+
+
+def test_a_slowness_of_both_alike_is_no_evidence() -> None:
+    assert Finding.PASS is judge(BOTH, tally_of(slow("v2", 50), slow("v1", 950))).finding
+
+
+def test_slow_answers_say_nothing_to_a_guard_that_does_not_count_them() -> None:
+    verdict = judge(GUARD, tally_of(slow("v2", 900)))
+
+    assert (Finding.PASS, ["failures"]) == (verdict.finding, list(verdict.figures["kinds"]))
+
+
+def test_the_evidence_is_the_mean_of_both_kinds_by_their_parts_of_alpha() -> None:
+    figures = judge(BOTH, tally_of(slow("v2", 4), failed("v2", 3), failed("v1", 1))).figures
+    failures, slowness = (math.exp(figures["kinds"][kind]["log_evidence"]) for kind in ("failures", "slow"))
+
+    assert pytest.approx(math.log(0.9 * failures + 0.1 * slowness)) == figures["log_evidence"]
+
+
+def test_each_kind_is_told_the_threshold_at_which_it_acts_alone() -> None:
+    figures = judge(BOTH, tally_of()).figures["kinds"]
+
+    assert (pytest.approx(math.log(1000 / 0.9)), pytest.approx(math.log(10_000))) == tuple(
+        figures[kind]["threshold"] for kind in ("failures", "slow")
+    )
+    assert math.log(1000) == threshold_of(GUARD, "failures")
+
+
+def test_a_kind_that_reaches_its_own_threshold_always_acts() -> None:
+    for kind, made in (("failures", failed), ("slow", slow)):
+        for count in range(1, 30):
+            verdict = judge(BOTH, tally_of(made("v2", count)))
+            told = verdict.figures["kinds"][kind]
+            if told["log_evidence"] >= told["threshold"]:
+                assert Finding.ROLLBACK is verdict.finding
+                break
+        else:
+            raise AssertionError(kind)
+
+
+def test_slow_answers_too_few_to_act_on_hold_and_name_what_holds() -> None:
+    verdict = judge(Guard(min_failures=10), tally_of(slow("v2", 9)))
+
+    assert (Finding.HOLD, [verdict.reason]) == (verdict.finding, verdict.figures["holding"])
+    assert verdict.reason.endswith("no decision on fewer than 10 slow answers")
+
+
+def test_without_a_bound_the_verdict_says_that_no_answer_counts_as_slow() -> None:
+    notes = [judge(BOTH, tally_of(), slow_over_s=bound).figures["kinds"]["slow"]["note"] for bound in (0.0, 0.2)]
+
+    assert ["no answer counts as slow now: too few of stable's were known when the step began", ""] == notes
+
+
+# ---- budgets --------------------------------------------------------------------------------------------------------------------
+
+
+def test_errors_over_the_budget_roll_back_without_evidence() -> None:
+    both_fail = (failed("v2", 11), failed("v1", 209))
+
+    assert Finding.PASS is judge(Guard(max_errors=11), tally_of(*both_fail)).finding
+    verdict = judge(Guard(max_errors=10), tally_of(*both_fail))
+    assert (Finding.ROLLBACK, "the candidate failed 11 requests, and 10 are allowed (max_errors)") == (verdict.finding, verdict.reason)
+
+
+def test_users_over_the_budget_roll_back_and_a_user_is_one_however_often_they_failed() -> None:
+    def after(users: int) -> Finding:
+        failing = [(user, "reset") for user in range(users) for _ in range(5)]
+        tally = tally_of(cell("v1", draws=20, failed_users=failing), cell("v2", draws=20, failed_users=failing))
+        return judge(Guard(max_users_with_errors=3), tally).finding
+
+    assert [Finding.PASS, Finding.ROLLBACK] == [after(3), after(4)]
+
+
+def test_a_budget_rolls_back_even_where_the_guard_only_pauses() -> None:
+    assert Finding.ROLLBACK is judge(Guard(max_errors=1, action="pause"), tally_of(failed("v2", 2))).finding
+
+
+def test_no_budget_is_none() -> None:
+    assert Finding.PASS is judge(Guard(), tally_of(failed("v2", 50), failed("v1", 950))).finding

@@ -1,0 +1,100 @@
+"""Users who met one kind of event, each of them counted once in a rollout. Knows hashes only, and of nobody more than that.
+
+A user's events are not independent: who has a broken basket fails on every page. So a known user counts once per rollout and kind, at
+the share and on the version where it happened first, *across both versions*. Counting once per version would be wrong: as the weight
+rises, users whose requests fail anywhere move from stable to the candidate, and would all be counted there a second time while those
+who stay with stable would not; a candidate as good as stable would be accused.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from array import array
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+
+from proxy import limits
+
+_HASH_MASK = (1 << 64) - 1
+
+
+class SavedUsers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """As they are stored. Sets are base64 of the hashes, 8 bytes each, little-endian: a tenth of the time of a JSON list."""
+
+    seen: str = ""
+    on_candidate: str = ""
+    candidate: int = 0
+    stable: int = 0
+    uncounted: int = 0
+
+
+class KnownUsers:
+    """The users of one kind of event; ``limits.FAILED_USERS_PER_ROLLOUT_MAX`` at most.
+
+    ``candidate`` and ``stable`` are distinct users by the version where it happened to them first. ``uncounted`` are events that could
+    not be counted once, for lack of room here or in a worker, and so were not counted at all.
+    """
+
+    def __init__(self) -> None:
+        self.candidate = 0
+        self.stable = 0
+        self.uncounted = 0
+        self._seen: set[int] = set()
+        self._on_candidate: set[int] = set()
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no room: events of users not yet known are no longer counted, on either version."""
+        return len(self._seen) >= limits.FAILED_USERS_PER_ROLLOUT_MAX
+
+    @property
+    def of_candidate(self) -> int:
+        """Distinct users to whom it happened on the candidate, those included to whom it had happened on stable before."""
+        return max(self.candidate, len(self._on_candidate))  # what 0.1.0 stored has the number only
+
+    def count(self, user: int, *, is_candidate: bool) -> bool:
+        """An event of this user (64 bits, signed or not); True when it is their first and is to be counted."""
+        key = user & _HASH_MASK
+        first = key not in self._seen
+        if first and self.full:
+            self.uncounted += 1
+            return False
+        if is_candidate:
+            self._on_candidate.add(key)
+        if first:
+            self._seen.add(key)
+            self.candidate += is_candidate
+            self.stable += not is_candidate
+        return first
+
+    def saved(self) -> SavedUsers:
+        """What ``restored`` makes the same users of."""
+        return SavedUsers(_packed(self._seen), _packed(self._on_candidate), self.candidate, self.stable, self.uncounted)
+
+    @classmethod
+    def restored(cls, saved: SavedUsers) -> Self:
+        """The users that were saved. Raises ``ValueError`` on what is no base64."""
+        users = cls()
+        users._seen, users._on_candidate = _unpacked(saved.seen), _unpacked(saved.on_candidate)
+        users.candidate, users.stable, users.uncounted = saved.candidate, saved.stable, saved.uncounted
+        return users
+
+
+def _packed(hashes: Iterable[int]) -> str:
+    return base64.b64encode(_little_endian(array("Q", sorted(hashes))).tobytes()).decode("ascii")
+
+
+def _unpacked(text: str) -> set[int]:
+    hashes = array("Q")
+    hashes.frombytes(base64.b64decode(text))
+    return set(_little_endian(hashes))
+
+
+def _little_endian(hashes: array[int]) -> array[int]:
+    """A state file may move between machines; on a big-endian one the bytes are swapped on the way out and in."""
+    if sys.byteorder != "little":  # pragma: no cover - no such machine runs the tests
+        hashes.byteswap()
+    return hashes
