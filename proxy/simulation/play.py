@@ -47,7 +47,7 @@ class Ending(msgspec.Struct, frozen=True):
 
     ``by_guard``: the guard ended or paused it. Counts are of the candidate, up to then. ``why``: the reason of a rollback or pause, or
     what a held rollout waits for. ``users`` met the candidate and ``users_hurt`` saw it fail: as many as requests and failures when
-    every request is a user of its own.
+    every request is a user of its own. ``late`` answers of the candidate took longer than half a second.
     """
 
     end: End
@@ -58,6 +58,7 @@ class Ending(msgspec.Struct, frozen=True):
     why: str
     users: float = 0.0
     users_hurt: int = 0
+    late: int = 0
 
 
 def failures_needed(guard: Guard, tally: Tally, share_bp: int) -> float:

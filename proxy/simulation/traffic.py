@@ -74,7 +74,8 @@ class Traffic(msgspec.Struct, frozen=True):
     Error rates are shares (0..1) of a version's own requests. The candidate fails, and is slow, as stable does until ``onset_s`` after
     the rollout's beginning, and from then on as ``candidate_*`` says. ``begins_s``: the time of day at which the rollout begins.
     Latencies are medians; 0: answers take no time. ``outage`` strikes both versions. With ``users`` it is so many people who ask, in
-    sessions, and errors strike some of *them* (``simulation.crowd``); 0: every request is another user's.
+    sessions, and errors strike some of *them* (``simulation.crowd``); 0: every request is another user's. From when to when
+    ``sources_down_s`` says, metric servers and other outside sources of checks cannot be asked.
     """
 
     rps: float
@@ -87,6 +88,7 @@ class Traffic(msgspec.Struct, frozen=True):
     candidate_latency_s: float = 0.0
     outage: Spell | None = None
     users: int = 0
+    sources_down_s: tuple[float, float] | None = None
 
     def rate(self, at_s: float) -> float:
         """Requests a second at ``at_s`` seconds of the rollout."""
