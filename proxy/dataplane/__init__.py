@@ -1,8 +1,8 @@
 """Answering requests, in a worker process. Knows a compiled table; nothing of YAML, git, rollouts or SQL, and never waits for them.
 
 The stations of a request, in order: ``listening`` and ``door`` (how a client comes in; ``tls``, ``room``), ``downstream`` (reading from
-its ``connection``; ``pace``), ``exchange`` (one request, relayed) on ``attempts`` (which endpoint, what follows a failure, its one end;
-``retrying``), ``pool`` (connections by endpoint; ``backlog``, ``names`` and their ``resolver``, ``origin_tls``), ``upstream`` (the
+its ``connection``; ``pace``, ``departures``), ``exchange`` (one request, relayed) on ``attempts`` (which endpoint, what follows a
+failure; ``retrying``) and ``outcomes`` (its one end), ``pool`` (connections by endpoint; ``backlog``, ``names`` and their ``resolver``, ``origin_tls``), ``upstream`` (the
 origin's connection), or ``tunnel`` once both sides agreed. ``own_answers`` counts and tells of what the proxy answers by itself.
 
 Beside them: ``legs`` (a version as the table sees it; ``health``, ``ejection``), ``rules`` (what a route does beyond naming a service;

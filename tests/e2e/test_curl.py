@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kit.origins import Nginx
+from tests.kit.nginx import Nginx
 from tests.kit.processes import Headgate, free_ports, program
 from tests.kit.scene import Scene, versions
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.kit.origins import Nginx, OriginProcess
+from tests.kit.nginx import Nginx
+from tests.kit.origins import OriginProcess
 from tests.kit.processes import Headgate, Settings
 from tests.kit.prometheus import Prometheus
 
