@@ -118,12 +118,12 @@ def why(error: Exception) -> str:
     import aiohttp
 
     match error:
-        case aiohttp.InvalidURL() | ValueError():
-            return "cannot be called: its URL is no http:// or https:// one, or has a user in it beside a token file"
         case aiohttp.ClientConnectorCertificateError():
             return "has a certificate that is not valid for it"
         case aiohttp.ClientConnectorSSLError():
             return "does not speak TLS as we do"
+        case aiohttp.InvalidURL() | ValueError():  # after the certificate's error, which is a ValueError too
+            return "cannot be called: its URL is no http:// or https:// one, or has a user in it beside a token file"
         case aiohttp.ClientConnectorError(os_error=socket.gaierror()):
             return "has a host name that is not known"
         case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
