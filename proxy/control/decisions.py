@@ -6,7 +6,7 @@ kept has no effect and is made again. Knows nothing of queues, of who asked, or 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from proxy.control.ledger import Ledger
 from proxy.control.publisher import Publisher, build
 from proxy.control.reload import strands, target_set
 from proxy.control.standing import Move, Standing
+from proxy.control.switches import Switch, Switches
 from proxy.errors import OperatorError, PlanRefused
 from proxy.model.intent import Intent
 from proxy.model.position import Phase, Position, Record
@@ -38,6 +39,7 @@ class Decisions:
         self.standings: dict[str, Standing] = {}
         self.rollouts_ended: dict[tuple[str, str], int] = {}
         """By (service, result): promoted, rolled_back, abandoned; since the start."""
+        self.switches = Switches()
         self._last_ended: dict[str, int] = {}
         self._ledger = ledger
         self._publisher = publisher
@@ -81,7 +83,7 @@ class Decisions:
                 standing, records = self._arrive(service, stored.get(service.name), intent, starting=starting)
                 arrived[service.name] = standing
             move = standing.stepped(target_set(service, CONFIGURATION), wall)
-            moves.append(Move(move.position, (*records, *move.records), move.publish))
+            moves.append(replace(move, records=(*records, *move.records)))
         return arrived, moves
 
     def _arrive(
@@ -122,13 +124,18 @@ class Decisions:
         """Whether a service waits to hear that workers serve what was last decided."""
         return any(standing.pending for standing in self.standings.values())
 
-    async def acknowledge(self, took_s: float) -> None:
-        """No worker serves an older plan any more: tell the services that wait for it.
+    async def acknowledge(self, took_s: float, switched: Mapping[str, Switch] | None = None) -> None:
+        """No worker serves an older plan any more: tell the services that wait for it, and those that ``switched`` how that went.
 
         What they make of it may not be kept or published now; then they go on waiting, and whoever calls next tries again.
         """
-        applied = Applied(generation=self._publisher.generation, took_s=took_s)
-        moves = [s.stepped(applied, self._clock.wall()) for s in self.standings.values() if s.pending]
+        generation = self._publisher.generation
+        figures = {name: {"switch": switch.figures()} for name, switch in (switched or {}).items()}
+        moves = [
+            standing.stepped(Applied(generation, took_s, figures.get(name, {})), self._clock.wall())
+            for name, standing in self.standings.items()
+            if standing.pending
+        ]
         for move in moves:
             self.standings[move.position.service].pending = False
         decided = [move for move in moves if move.decides]
@@ -143,11 +150,12 @@ class Decisions:
 
     async def _enact(self, moves: Sequence[Move], intent: Intent | None, standings: dict[str, Standing]) -> None:
         publishing = intent is not None or any(move.publish for move in moves)
+        switching = tuple(move.position.service for move in moves if move.barrier)
         began = self._clock.now()
         if publishing:
             positions = {name: standing.position for name, standing in standings.items()}
             positions |= {move.position.service: move.position for move in moves}
-            await self._publisher.prepare(build(intent or self.intent, positions, self._publisher.generation + 1))
+            await self._publisher.prepare(build(intent or self.intent, positions, self._publisher.generation + 1), switching)
         try:
             await self._keep(moves, standings)
         except BaseException:  # whatever it was, workers must not keep what will not be committed
@@ -157,10 +165,13 @@ class Decisions:
         self.intent, self.standings = intent or self.intent, standings
         for move in moves:
             self._take(move)
-        if publishing:
-            await self._publisher.commit()
+        cutovers = await self._publisher.commit() if publishing else {}
+        took_s = self._clock.now() - began
+        switched = {
+            name: self.switches.add(cutover, self._publisher.generation, took_s, self._clock) for name, cutover in cutovers.items()
+        }
         if self.pending:
-            await self.acknowledge(self._clock.now() - began)
+            await self.acknowledge(took_s, switched)
 
     async def _keep(self, moves: Sequence[Move], standings: dict[str, Standing]) -> None:
         for move in moves:

@@ -2,7 +2,8 @@
 
 *Prepare*: each worker compiles the plan; one refusal and nobody takes it. *Commit*: each swaps its reference. Between the two the
 caller makes its decision durable, so that a decision is in the history before it has any effect. A worker that does not answer is
-killed and started again on the new plan rather than left on the old one. Knows nothing of why a plan changes.
+killed and started again on the new plan rather than left on the old one. A plan whose services switch atomically has a ``barrier``
+before its commit. Knows nothing of why a plan changes.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from proxy import limits
+from proxy.control.barrier import Barrier
 from proxy.control.workers import Answer, Workers
 from proxy.errors import PlanRefused
 from proxy.model.intent import Intent
 from proxy.model.plan import RoutePlan, ServicePlan
-from proxy.model.position import RESTING, WEIGHT_BP_MAX, Position
+from proxy.model.position import RESTING, WEIGHT_BP_MAX, Phase, Position
 from proxy.model.service import Service
+from proxy.telemetry.cutover import Cutover, merged
 
 
 def build(intent: Intent, positions: Mapping[str, Position], generation: int) -> RoutePlan:
@@ -60,7 +63,8 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         balance=service.balance,
         expose_version=service.expose_version,
         retries=service.retries,
-        fallback=service.fallback,
+        # A version that has been given everything answers for itself: stable has to be out of it once a switch is done.
+        fallback=service.fallback and not (position is not None and position.phase is Phase.PROMOTING),
         health=service.health,
         ejection=service.ejection,
         limits=service.limits,
@@ -84,17 +88,22 @@ class Publisher:
     def __init__(self, workers: Workers, on_replaced: Callable[[int, str], None]) -> None:
         self._workers = workers
         self._on_replaced = on_replaced
+        self._barrier = Barrier(workers, self._replace_silent)
         self._prepared: RoutePlan | None = None
+        self._switching: tuple[str, ...] = ()
         self._willing: tuple[int, ...] = ()
         self.current: RoutePlan | None = None
         self.serving: frozenset[int] = frozenset()
         """Slots that serve ``current``."""
 
-    async def prepare(self, plan: RoutePlan) -> None:
-        """First phase. Raises ``PlanRefused`` with the first worker's reason; then no worker keeps anything of the plan."""
+    async def prepare(self, plan: RoutePlan, switching: tuple[str, ...] = ()) -> None:
+        """First phase. Raises ``PlanRefused`` with the first worker's reason; then no worker keeps anything of the plan.
+
+        ``switching`` are the services whose requests wait until every worker can serve the plan.
+        """
         assert self._prepared is None, "one publication at a time"
         slots = tuple(sorted(self.serving))
-        answers = await self._workers.prepare(plan, slots, limits.PREPARE_TIMEOUT_S)
+        answers = await self._workers.prepare(plan, slots, limits.PREPARE_TIMEOUT_S, switching)
         refusals = [f"worker {slot}: {a.reason}" for slot, a in sorted(answers.items()) if a.state == "refused"]
         willing = tuple(slot for slot in slots if answers[slot].state == "done")
         self._replace_silent(answers, f"did not compile generation {plan.generation} in {limits.PREPARE_TIMEOUT_S:g} s")
@@ -103,7 +112,7 @@ class Publisher:
             raise PlanRefused(
                 refusals[0] if refusals else f"no worker compiled it: they ended, or took over {limits.PREPARE_TIMEOUT_S:g} s"
             )
-        self._prepared, self._willing = plan, willing
+        self._prepared, self._willing, self._switching = plan, willing, switching
 
     def abandon(self) -> None:
         """Leave a prepared plan: what should have become durable did not."""
@@ -111,14 +120,23 @@ class Publisher:
         self._workers.abandon(self._prepared.generation, self._willing)
         self._prepared, self._willing = None, ()
 
-    async def commit(self) -> None:
-        """Second phase. After it no worker serves an older plan: it serves this one, or it has been killed."""
+    async def commit(self) -> dict[str, Cutover]:
+        """Second phase. After it no worker serves an older plan: it serves this one, or it has been killed.
+
+        Returns what workers saw of the services that switched behind the barrier.
+        """
         plan, willing = self._prepared, self._willing
         assert plan is not None, "prepare comes first"
         self._prepared, self._willing = None, ()
         self.current = plan
         self.serving = frozenset()  # of this plan, nobody yet: a worker announced meanwhile is brought up on it
-        await self._commit(plan, willing)
+        if not self._switching:
+            await self._commit(plan, willing)
+            return {}
+        answers = await self._commit(plan, await self._barrier.raised(plan.generation, willing))
+        await self._barrier.lowered()
+        seen = merged(cutover for answer in answers.values() for cutover in answer.cutovers)
+        return {name: seen.get(name) or Cutover(name) for name in self._switching}
 
     @property
     def generation(self) -> int:
@@ -146,10 +164,11 @@ class Publisher:
         """The worker in ``slot`` ended."""
         self.serving -= {slot}
 
-    async def _commit(self, plan: RoutePlan, slots: tuple[int, ...]) -> None:
+    async def _commit(self, plan: RoutePlan, slots: tuple[int, ...]) -> dict[int, Answer]:
         answers = await self._workers.commit(plan.generation, slots, limits.COMMIT_TIMEOUT_S)
         self._replace_silent(answers, f"did not take generation {plan.generation} in {limits.COMMIT_TIMEOUT_S:g} s")
         self.serving |= {slot for slot, answer in answers.items() if answer.state == "done"}
+        return answers
 
     def _replace_silent(self, answers: Mapping[int, Answer], why: str) -> None:
         for slot, answer in sorted(answers.items()):

@@ -19,17 +19,22 @@ from proxy.telemetry.snapshot import CellDelta
 
 
 class Move(msgspec.Struct, frozen=True):
-    """Where a service is to go: the new position, what the history will say of it, and whether workers are concerned."""
+    """Where a service is to go: the new position, what the history will say of it, and whether workers are concerned.
+
+    ``barrier``: they are, and all at the same moment.
+    """
 
     position: Position
     records: tuple[Record, ...] = ()
     publish: bool = False
+    barrier: bool = False
 
     @classmethod
     def made(cls, position: Position, effects: Sequence[Effect]) -> Move:
         """The outcome of a step of the machine."""
         records = tuple(effect for effect in effects if isinstance(effect, Record))
-        return cls(position, records, any(isinstance(effect, Publish) for effect in effects))
+        publish = [effect for effect in effects if isinstance(effect, Publish)]
+        return cls(position, records, bool(publish), any(effect.barrier for effect in publish))
 
     @property
     def decides(self) -> bool:

@@ -47,8 +47,9 @@ class Exchange(Attempts):
             return
         way = plane.table.match(request)
         if way is None:
-            plane.own_answers.tell(404, "", request, down.peer)
-            down.reply(404, "")
+            if not plane.barrier.keeps(down, request, body):
+                plane.own_answers.tell(404, "", request, down.peer)
+                down.reply(404, "")
             return
         rules = way.rules
         if rules is not None and self._answered_by(rules, request, now):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from proxy import limits
 from proxy.clock import Clock, SystemClock
 from proxy.dataplane.departures import Departures
+from proxy.dataplane.cutover import Barrier
 from proxy.dataplane.door import Acceptor, Compiled, Doors
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Peer, RequestIds
@@ -40,6 +41,7 @@ from proxy.model.service import Endpoint
 from proxy.routing.table import Table
 from proxy.tasks import TaskGroup
 from proxy.telemetry.candidate_cell import CandidateCell
+from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.recorder import Cell
 from proxy.telemetry.snapshot import EndpointState, Snapshot
 from proxy.wire import request, response
@@ -113,6 +115,7 @@ class DataPlane:
         self.access_log: AccessLog | None = None
         self.tracer: Tracer | None = None
         self.resolver = Resolver(loop)
+        self.barrier = Barrier(self)
         self.table: Table[Leg, Rules]
         self._plan: RoutePlan | None = None
         self._prepared: dict[int, _Prepared] = {}
@@ -187,8 +190,8 @@ class DataPlane:
             by_name[service.candidate].fall_back_on(by_name[service.stable])
         return legs
 
-    def commit(self, generation: int) -> None:
-        """Serve a prepared plan from the next request on."""
+    def commit(self, generation: int) -> tuple[Cutover, ...]:
+        """Serve a prepared plan from the next request on; returns what was seen of the services that switched behind a barrier."""
         new = self._prepared.pop(generation)
         self._prepared = {key: value for key, value in self._prepared.items() if key > generation}
         old = self._pools
@@ -218,9 +221,11 @@ class DataPlane:
         for pool in retired:
             pool.retire()
         self.long_lived.settle(before_plan, new.plan, retired)
+        return self.barrier.committed()
 
     def abandon(self, generation: int) -> None:
         """Forget a prepared plan that nobody will serve."""
+        self.barrier.abandon()
         prepared = self._prepared.pop(generation, None)
         if prepared is not None and prepared.access_log is not None and prepared.access_log is not self.access_log:
             prepared.access_log.close()

@@ -92,10 +92,14 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """Every worker serves what the *latest* Publish asked for. An acknowledgement of an earlier one must not be sent."""
+    """Every worker serves what the *latest* Publish asked for. An acknowledgement of an earlier one must not be sent.
+
+    ``figures`` (JSON values) are what else is known of it, as of a switch behind a barrier.
+    """
 
     generation: int
     took_s: float
+    figures: dict[str, Any] = {}
 
 
 class Command(msgspec.Struct, frozen=True):

@@ -134,6 +134,7 @@ def settle_promoted(position: Position, applied: Applied, now: float) -> Outcome
 def acknowledged(position: Position, applied: Applied, now: float) -> dict[str, Any]:
     """Figures of an acknowledgement: how long the workers took, and how long it is since the decision."""
     return {
+        **applied.figures,
         "generation": applied.generation,
         "took_s": applied.took_s,
         "since_decision_s": max(0.0, now - position.since_s),

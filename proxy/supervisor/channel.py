@@ -3,8 +3,8 @@
 A frame is four bytes of length, big-endian, and that many bytes of one tagged message. Down come orders, up come answers and counts;
 neither side ever waits for the other inside this file. Knows nothing of what a plan means or of who restarts whom.
 
-Adding a barrier between *prepare* and *commit* (all workers hold new requests, then all switch) is two more messages here, ``Hold``
-and ``Held``: a worker handles its orders strictly in order, so nothing else has to change.
+Between *prepare* and *commit* of a plan whose services switch atomically stands a barrier: ``Hold``, answered by ``Held``, and then
+either the commit or ``Release``. A worker handles its orders strictly in order.
 """
 
 from __future__ import annotations
@@ -18,19 +18,38 @@ import msgspec
 from proxy import limits
 from proxy.errors import HeadgateError
 from proxy.model.plan import RoutePlan
+from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.snapshot import Snapshot
 
 
 class Prepare(msgspec.Struct, frozen=True, tag="prepare"):
-    """Compile this plan whole and say so; serve the old one meanwhile."""
+    """Compile this plan whole and say so; serve the old one meanwhile. ``switching`` services will take it behind a barrier."""
 
     plan: RoutePlan
+    switching: tuple[str, ...] = ()
 
 
 class Commit(msgspec.Struct, frozen=True, tag="commit"):
     """Serve the plan prepared under this generation from now on."""
 
     generation: int
+
+
+class Hold(msgspec.Struct, frozen=True, tag="hold"):
+    """Keep new requests of the services that switch with this generation waiting, until told more, for ``within_s`` at most.
+
+    After that the barrier ``id`` has a verdict, and the worker goes by it (``supervisor.verdict``).
+    """
+
+    id: int
+    generation: int
+    within_s: float
+
+
+class Release(msgspec.Struct, frozen=True, tag="release"):
+    """This barrier is off: what is held goes on as before. The plan stays prepared."""
+
+    id: int
 
 
 class Abandon(msgspec.Struct, frozen=True, tag="abandon"):
@@ -55,7 +74,7 @@ class ReopenLogs(msgspec.Struct, frozen=True, tag="reopen_logs"):
     """Close and open the access log again, so that a rotated file is let go."""
 
 
-Down = Prepare | Commit | Abandon | Collect | Drain | ReopenLogs
+Down = Prepare | Hold | Release | Commit | Abandon | Collect | Drain | ReopenLogs
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
@@ -77,10 +96,17 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     reason: str
 
 
+class Held(msgspec.Struct, frozen=True, tag="held"):
+    """From here on no request of a service that switches is routed, until the barrier ``id`` is over."""
+
+    id: int
+
+
 class Committed(msgspec.Struct, frozen=True, tag="committed"):
-    """The plan of this generation is served, and every listener accepts."""
+    """The plan of this generation is served, and every listener accepts. ``cutovers`` are of the services that switched."""
 
     generation: int
+    cutovers: tuple[Cutover, ...] = ()
 
 
 class Report(msgspec.Struct, frozen=True, tag="report"):
@@ -96,7 +122,7 @@ class Drained(msgspec.Struct, frozen=True, tag="drained"):
     cut: int
 
 
-Up = Hello | Prepared | Refused | Committed | Report | Drained
+Up = Hello | Prepared | Refused | Held | Committed | Report | Drained
 
 LENGTH_BYTES = 4
 
@@ -134,7 +160,7 @@ class Decoder:
         return messages
 
 
-def frame(message: Down | Up) -> bytes:
+def frame(message: msgspec.Struct) -> bytes:
     """One message as bytes. Raises ``ChannelBroken`` when it is over the bound."""
     body = msgspec.msgpack.encode(message)
     if len(body) > limits.FRAME_BYTES_MAX:
@@ -177,7 +203,7 @@ class Channel(asyncio.Protocol):
         """Bytes sent that the peer has not taken yet."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
-    def send(self, message: Down | Up) -> None:
+    def send(self, message: msgspec.Struct) -> None:
         """Queue one message; silently nothing when the channel has ended, for its owner learns that by ``on_lost``."""
         self.send_frame(frame(message))
 

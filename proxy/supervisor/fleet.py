@@ -25,6 +25,7 @@ from proxy.control.workers import Answer
 from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan
 from proxy.supervisor import channel as ch
+from proxy.supervisor.verdict import STAY, SWITCH, Verdicts
 from proxy.tasks import TaskGroup
 from proxy.telemetry.snapshot import Snapshot
 
@@ -69,6 +70,9 @@ class _Slot:
         self.drained: int | None = None
         self.heard_at = 0.0
         self.why = ""
+        self.over = asyncio.Event()
+        """Its process has ended; meaningful while ``killed``."""
+        self.killed = False
 
     def expect(self, kind: str, number: int) -> asyncio.Future[Answer]:
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -88,13 +92,15 @@ class _Slot:
 class Fleet:
     """All worker slots. ``run`` keeps a worker in each until ``drain``."""
 
-    def __init__(self, slots: int, start: Start, clock: Clock, tasks: TaskGroup) -> None:
+    def __init__(self, slots: int, start: Start, clock: Clock, tasks: TaskGroup, verdicts: Verdicts) -> None:
         self._slots = [_Slot(number) for number in range(slots)]
         self._start = start
         self._clock = clock
         self._tasks = tasks
         self._stopping = asyncio.Event()
         self._collects = 0
+        self._barrier = 0
+        self._verdicts = verdicts
         self._listening: Listening | None = None
 
     def run(self, listening: Listening) -> None:
@@ -104,10 +110,12 @@ class Fleet:
 
     # ---- what control asks ----------------------------------------------------------------------------------------------------
 
-    async def prepare(self, plan: RoutePlan, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
+    async def prepare(
+        self, plan: RoutePlan, slots: Collection[int], timeout_s: float, switching: tuple[str, ...] = ()
+    ) -> dict[int, Answer]:
         """See ``control.workers``."""
         try:
-            data = ch.frame(ch.Prepare(plan=plan))
+            data = ch.frame(ch.Prepare(plan=plan, switching=switching))
         except ch.ChannelBroken as error:
             raise PlanRefused(f"the plan cannot be sent to workers: {error}") from error
         return await self._ask(slots, "prepared", plan.generation, data, timeout_s)
@@ -118,6 +126,43 @@ class Fleet:
         able = [number for number in slots if self._slots[number].prepared == generation]
         data = ch.frame(ch.Commit(generation=generation))
         return {number: Answer("gone") for number in slots} | await self._ask(able, "committed", generation, data, timeout_s)
+
+    async def hold(self, generation: int, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
+        """See ``control.workers``."""
+        self._barrier += 1
+        able = [number for number in slots if self._slots[number].prepared == generation]
+        data = ch.frame(ch.Hold(id=self._barrier, generation=generation, within_s=limits.CUTOVER_HOLD_MAX_S))
+        answers = await self._ask(able, "held", self._barrier, data, timeout_s)
+        for number, answer in answers.items():
+            slot = self._slots[number]
+            if answer.state == "gone" and slot.process is not None and slot.accepting:
+                answers[number] = Answer("silent")  # its channel is broken, and it may serve on
+        return {number: Answer("gone") for number in slots} | answers
+
+    def agree(self, *, switch: bool) -> bool:
+        """See ``control.workers``."""
+        try:
+            agreed = self._verdicts.say(self._barrier, SWITCH if switch else STAY) == SWITCH
+        except OSError:
+            agreed = False  # what cannot be said is not so: workers will find no word either, and stay
+        if not agreed:
+            for slot in self._slots:
+                self._send(slot, ch.Release(id=self._barrier))
+        return agreed
+
+    async def ended(self, timeout_s: float) -> bool:
+        """See ``control.workers``."""
+        dying = [slot.over.wait() for slot in self._slots if slot.killed]
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*dying)
+        except TimeoutError:
+            return False
+        return True
+
+    def lower(self) -> None:
+        """See ``control.workers``."""
+        self._verdicts.forget(self._barrier)
 
     def abandon(self, generation: int, slots: Collection[int]) -> None:
         """See ``control.workers``."""
@@ -185,7 +230,8 @@ class Fleet:
         """One process from start to end; returns why it ended."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        slot.hello, slot.accepting, slot.prepared, slot.why = False, False, 0, ""
+        slot.hello, slot.accepting, slot.prepared, slot.why, slot.killed = False, False, 0, "", False
+        slot.over.clear()
         silence = asyncio.Event()
         channel = ch.Channel(ch.Up, lambda message: self._heard(slot, message), silence.set)
         loop = asyncio.get_running_loop()
@@ -205,6 +251,7 @@ class Fleet:
         watch = self._tasks.spawn(self._watch(slot), name=f"watch of worker {slot.number}")
         deaf = self._tasks.spawn(self._deaf(slot, silence), name=f"channel of worker {slot.number}")
         code = await slot.process.wait()
+        slot.over.set()
         late.cancel()
         deaf.cancel()
         watch.cancel()
@@ -240,9 +287,11 @@ class Fleet:
                 slot.settle("prepared", generation, Answer("done"))
             case ch.Refused(generation=generation, reason=reason):
                 slot.settle("prepared", generation, Answer("refused", reason))
-            case ch.Committed(generation=generation):
+            case ch.Held(id=number):
+                slot.settle("held", number, Answer("done"))
+            case ch.Committed(generation=generation, cutovers=cutovers):
                 slot.accepting = True
-                slot.settle("committed", generation, Answer("done"))
+                slot.settle("committed", generation, Answer("done", cutovers=cutovers))
             case ch.Report(snapshot=snapshot, answering=number):
                 self._listening.worker_report(slot.number, snapshot)
                 slot.settle("report", number, Answer("done"))
@@ -285,6 +334,7 @@ class Fleet:
 
     def _kill(self, slot: _Slot) -> None:
         if slot.process is not None:
+            slot.killed = True
             try:
                 slot.process.kill()
             except ProcessLookupError:

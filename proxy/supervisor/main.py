@@ -32,6 +32,7 @@ from proxy.supervisor import logs
 from proxy.supervisor.fleet import Birth, Fleet, starter
 from proxy.supervisor.lock import Claim, StateLock, lock_path
 from proxy.supervisor.sockets import Sockets, is_worker
+from proxy.supervisor.verdict import Verdicts
 from proxy.tasks import TaskGroup
 
 EXIT_BROKEN = 70
@@ -117,7 +118,9 @@ class Supervisor:
         if store[0].notice:
             events.add(self._clock.wall(), "store", "", store[0].notice)
         birth = Birth(self._lock.path.resolve(), self._instance, intent.drain_timeout_s)
-        self._fleet = Fleet(intent.workers, starter(birth, self._sockets.of_slot), self._clock, self._tasks)
+        verdicts = Verdicts(birth.lock, birth.instance)
+        verdicts.sweep(self._clock.wall() - 10 * limits.CUTOVER_HOLD_MAX_S)
+        self._fleet = Fleet(intent.workers, starter(birth, self._sockets.of_slot), self._clock, self._tasks, verdicts)
         self._control = Control(
             intent, load=self._read, ledger=ledger, workers=self._fleet, clock=self._clock, events=events, tasks=self._tasks
         )

@@ -16,7 +16,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -28,24 +28,42 @@ from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan
 from proxy.supervisor import channel as ch
 from proxy.supervisor.lock import read_claim
+from proxy.supervisor.verdict import STAY, SWITCH, Verdicts
 from proxy.tasks import TaskGroup
+from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.snapshot import Snapshot
 
 _ORDERS_MAX = 1024
 """Orders waiting; the supervisor sends a handful and awaits the answers, so more means it is not ours."""
 
 
+class Barrier(Protocol):
+    """What the worker needs of the data plane's barrier."""
+
+    def watch(self, services: Collection[str]) -> None: ...
+    def hold(self) -> None: ...
+    def let_go(self) -> None: ...
+
+
 class Plane(Protocol):
     """What the worker needs of the data plane."""
 
+    @property
+    def barrier(self) -> Barrier: ...
     def prepare(self, plan: RoutePlan) -> None: ...
-    def commit(self, generation: int) -> None: ...
+    def commit(self, generation: int) -> tuple[Cutover, ...]: ...
     def abandon(self, generation: int) -> None: ...
     async def listen(self, name: str, sock: socket.socket) -> None: ...
     def snapshot(self) -> Snapshot: ...
     async def drain(self, timeout_s: float) -> int: ...
     def reopen_logs(self) -> None: ...
     def close(self) -> None: ...
+
+
+class _HeldLongEnough(msgspec.Struct, frozen=True):
+    """An order of the worker's own: nobody has said how this barrier ends, so find out, or say it."""
+
+    id: int
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -76,6 +94,10 @@ class Worker:
         self._timer: asyncio.TimerHandle | None = None
         self._urgent: asyncio.TimerHandle | None = None
         self._urgent_at = 0.0
+        self._verdicts = Verdicts(place.lock, place.instance)
+        self._hold: ch.Hold | None = None
+        self._hold_timer: asyncio.TimerHandle | None = None
+        self._generation = 0
         self._accepting = False
         self._leaving = False
         self._drained = False
@@ -112,11 +134,18 @@ class Worker:
 
     async def _obey_one(self, order: object) -> None:
         match order:
-            case ch.Prepare(plan=plan):
-                self._prepare(plan)
+            case ch.Prepare(plan=plan, switching=switching):
+                self._prepare(plan, switching)
+            case ch.Hold():
+                self._hold_requests(order)
+            case ch.Release(id=number):
+                self._let_go(number)
+            case _HeldLongEnough(id=number):
+                await self._end_hold(number)
             case ch.Commit(generation=generation):
                 await self._commit(generation)
             case ch.Abandon(generation=generation):
+                self._holds_no_more()
                 self._intervals.pop(generation, None)
                 self._plane.abandon(generation)
             case ch.Collect(id=number):
@@ -124,19 +153,27 @@ class Worker:
             case ch.ReopenLogs():
                 self._plane.reopen_logs()
             case ch.Drain(timeout_s=timeout_s):
+                if self._hold is not None:
+                    await self._end_hold(self._hold.id)
                 await self._drain(timeout_s)
 
-    def _prepare(self, plan: RoutePlan) -> None:
+    def _prepare(self, plan: RoutePlan, switching: tuple[str, ...]) -> None:
         try:
             self._plane.prepare(plan)
         except PlanRefused as refusal:
             self.channel.send(ch.Refused(generation=plan.generation, reason=str(refusal)))
             return
         self._intervals = {plan.generation: plan.snapshot_interval_s}
+        if switching and self._accepting:
+            self._plane.barrier.watch(switching)
         self.channel.send(ch.Prepared(generation=plan.generation))
 
     async def _commit(self, generation: int) -> None:
-        self._plane.commit(generation)
+        if generation == self._generation:
+            return  # the order for what it has done by itself, when its hold was over
+        self._holds_no_more()
+        cutovers = self._plane.commit(generation)
+        self._generation = generation
         self._interval_s = self._intervals.pop(generation)
         if not self._accepting:
             for name, sock in self._place.listeners:
@@ -145,8 +182,45 @@ class Worker:
                 await self._plane.listen(name, sock)
             self._accepting = True
             self._settle()
-        self.channel.send(ch.Committed(generation=generation))
+        self.channel.send(ch.Committed(generation=generation, cutovers=cutovers))
         self._schedule()
+
+    # ---- the barrier of a switch ----------------------------------------------------------------------------------------------
+
+    def _hold_requests(self, order: ch.Hold) -> None:
+        self._holds_no_more()
+        self._hold = order
+        self._hold_timer = self._loop.call_later(order.within_s, self._ordered, _HeldLongEnough(order.id))
+        self._plane.barrier.hold()
+        self.channel.send(ch.Held(id=order.id))
+
+    def _holds_no_more(self) -> None:
+        self._hold = None
+        if self._hold_timer is not None:
+            self._hold_timer.cancel()
+            self._hold_timer = None
+
+    def _let_go(self, number: int) -> None:
+        if self._hold is not None and self._hold.id == number:
+            self._holds_no_more()
+            self._plane.barrier.let_go()
+
+    async def _end_hold(self, number: int) -> None:
+        """The time is up, or the supervisor gone. If the switch is agreed on others may have switched, and so does this worker."""
+        hold = self._hold
+        if hold is None or hold.id != number:
+            return
+        try:
+            outcome = self._verdicts.say(number, STAY)
+        except OSError:
+            if self.channel.open:  # it might still be agreed on, and this worker would not know: rather none than the old version
+                self.ended.set()
+                return
+            outcome = STAY  # nobody is left to agree on it
+        if outcome == SWITCH:
+            await self._commit(hold.generation)
+        else:
+            self._let_go(number)
 
     # ---- counts ---------------------------------------------------------------------------------------------------------------
 
@@ -192,6 +266,8 @@ class Worker:
 
     def _lost(self) -> None:
         self._unschedule()
+        if self._hold is not None:
+            self._ordered(_HeldLongEnough(self._hold.id))
         if self._leaving:
             if self._drained:
                 self.ended.set()  # else the drain goes on, and sets it

@@ -23,6 +23,7 @@ from proxy.model.rollout import RolloutPlan, WeightStep
 from proxy.model.route import Match, Route
 from proxy.model.service import Endpoint, Service, Version
 from proxy.tasks import TaskGroup
+from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.snapshot import CellDelta, Snapshot
 
 PLAN = RolloutPlan(steps=(WeightStep(weight_bp=1000, for_s=5.0), WeightStep(weight_bp=5000, for_s=5.0)))
@@ -99,17 +100,26 @@ class StoreInMemory:
 
 
 class PretendedWorkers:
-    """Workers that obey at once. ``refusing`` maps slots to reasons, ``silent`` are slots that never answer."""
+    """Workers that obey at once. ``refusing`` maps slots to reasons, ``silent`` are slots that never answer.
+
+    ``deaf_to_hold`` says by slot how many orders to hold it does not answer, ``let_go`` how many barriers somebody lets go of before
+    they are agreed on, ``cutovers`` what a slot has seen of a switch.
+    """
 
     def __init__(self, journal: list[str]) -> None:
         self.journal = journal
         self.refusing: dict[int, str] = {}
         self.silent: set[int] = set()
+        self.deaf_to_hold: dict[int, int] = {}
+        self.let_go = 0
+        self.cutovers: dict[int, tuple[Cutover, ...]] = {}
         self.replaced: list[int] = []
         self.plans: dict[int, RoutePlan] = {}
 
-    async def prepare(self, plan: RoutePlan, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
-        self.journal.append(f"prepare {plan.generation}")
+    async def prepare(
+        self, plan: RoutePlan, slots: Collection[int], timeout_s: float, switching: tuple[str, ...] = ()
+    ) -> dict[int, Answer]:
+        self.journal.append(" ".join((f"prepare {plan.generation}", *switching)))
         self.plans[plan.generation] = plan
         return {
             slot: Answer("silent")
@@ -122,7 +132,30 @@ class PretendedWorkers:
 
     async def commit(self, generation: int, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
         self.journal.append(f"commit {generation}")
-        return {slot: Answer("silent" if slot in self.silent else "done") for slot in slots}
+        return {
+            slot: Answer("silent") if slot in self.silent else Answer("done", cutovers=self.cutovers.get(slot, ())) for slot in slots
+        }
+
+    async def hold(self, generation: int, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
+        self.journal.append(f"hold {generation} on {', '.join(map(str, slots))}")
+        answers = {}
+        for slot in slots:
+            deaf = self.deaf_to_hold.get(slot, 0)
+            self.deaf_to_hold[slot] = max(0, deaf - 1)
+            answers[slot] = Answer("silent" if deaf or slot in self.silent else "done")
+        return answers
+
+    def agree(self, *, switch: bool) -> bool:
+        agreed = switch and not self.let_go
+        self.let_go = max(0, self.let_go - switch)
+        self.journal.append("agree" if agreed else "stay")
+        return agreed
+
+    async def ended(self, timeout_s: float) -> bool:
+        return True
+
+    def lower(self) -> None:
+        self.journal.append("lower")
 
     def abandon(self, generation: int, slots: Collection[int]) -> None:
         self.journal.append(f"abandon {generation}")

@@ -6,6 +6,8 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,8 +18,11 @@ from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan
 from proxy.supervisor import channel as ch
 from proxy.supervisor.fleet import Fleet, backoff_s
+from proxy.supervisor.verdict import STAY, SWITCH, Verdicts
 from proxy.tasks import TaskGroup
+from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.snapshot import Snapshot
+from tests.kit.waiting import eventually
 
 pytestmark = pytest.mark.asyncio
 
@@ -32,6 +37,8 @@ class PretendedProcess:
         self.pid = pid
         self.deaf: set[type] = set()
         self.refuses = ""
+        self.cutovers: tuple[Cutover, ...] = ()
+        self.dies_hard = False
         self.got: list[object] = []
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self.channel = ch.Channel(ch.Down, self._obey, lambda: None)
@@ -43,7 +50,8 @@ class PretendedProcess:
             self.ended.set_result(code)
 
     def kill(self) -> None:
-        self.exit(-9)
+        if not self.dies_hard:
+            self.exit(-9)
 
     async def wait(self) -> int:
         return await self.ended
@@ -57,8 +65,10 @@ class PretendedProcess:
                 self.channel.send(ch.Refused(plan.generation, self.refuses))
             case ch.Prepare(plan=plan):
                 self.channel.send(ch.Prepared(plan.generation))
+            case ch.Hold(id=number):
+                self.channel.send(ch.Held(number))
             case ch.Commit(generation=generation):
-                self.channel.send(ch.Committed(generation))
+                self.channel.send(ch.Committed(generation, self.cutovers))
             case ch.Collect(id=number):
                 self.channel.send(ch.Report(Snapshot(self.slot, 1, 1, 0.0), number))
             case ch.Drain():
@@ -69,7 +79,7 @@ class PretendedProcess:
 class Yard:
     """A fleet, whom it tells, and the processes it has started. Conditions are awaited with ``until``."""
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, folder: Path) -> None:
         self.clock = ManualClock()
         self.processes: list[PretendedProcess] = []
         self.told: list[str] = []
@@ -77,7 +87,8 @@ class Yard:
         self.failures: list[BaseException] = []
         self.tasks = TaskGroup(lambda name, error: self.failures.append(error))
         self.silent_start = False
-        self.fleet = Fleet(slots, self._start, self.clock, self.tasks)
+        self.verdicts = Verdicts(folder / "lock", "mine")
+        self.fleet = Fleet(slots, self._start, self.clock, self.tasks, self.verdicts)
 
     async def _start(self, slot: int, channel: socket.socket) -> PretendedProcess:
         process = PretendedProcess(slot, 100 + len(self.processes))
@@ -124,13 +135,14 @@ class Yard:
 
 @asynccontextmanager
 async def yard(slots: int = 2) -> AsyncIterator[Yard]:
-    made = Yard(slots)
-    try:
-        yield made
-    finally:
-        if hasattr(made.fleet, "_keepers"):
-            await made.fleet.end()
-        await made.tasks.close()
+    with TemporaryDirectory() as folder:
+        made = Yard(slots, Path(folder))
+        try:
+            yield made
+        finally:
+            if hasattr(made.fleet, "_keepers"):
+                await made.fleet.end()
+            await made.tasks.close()
 
 
 async def test_every_worker_answers_both_phases() -> None:
@@ -297,3 +309,110 @@ async def test_the_back_off_doubles_and_is_bounded() -> None:
     waits = [backoff_s(failures) for failures in (1, 2, 3, 100, 100_000)]
 
     assert [0.05, 0.1, 0.2, limits.WORKER_BACKOFF_MAX_S, limits.WORKER_BACKOFF_MAX_S] == waits
+
+
+async def held(y: Yard) -> dict[int, Answer]:
+    """Generation 2 is prepared, and every worker asked to hold."""
+    await y.fleet.prepare(RoutePlan(2, "d", (), (), ()), [0, 1], 1.0, ("shop",))
+    return await y.fleet.hold(2, [0, 1], 0.1)
+
+
+async def test_workers_are_told_which_services_switch_and_say_that_they_hold() -> None:
+    async with yard() as y:
+        await y.ready()
+        answers = await held(y)
+
+        assert {0: Answer("done"), 1: Answer("done")} == answers
+        assert [ch.Prepare(RoutePlan(2, "d", (), (), ()), ("shop",)), ch.Hold(1, 2, limits.CUTOVER_HOLD_MAX_S)] == y.processes[0].got[
+            -2:
+        ]
+
+
+async def test_a_worker_that_does_not_say_that_it_holds_is_silent() -> None:
+    async with yard() as y:
+        await y.ready()
+        y.processes[1].deaf = {ch.Hold}
+
+        assert {0: Answer("done"), 1: Answer("silent")} == await held(y)
+
+
+async def test_a_fresh_worker_that_serves_nothing_yet_need_not_hold() -> None:
+    async with yard() as y:
+        await y.ready()
+        await y.fleet.prepare(RoutePlan(2, "d", (), (), ()), [0, 1], 1.0, ("shop",))
+        y.processes[1].exit(1)
+        await y.until("up 1 102")
+
+        assert {0: Answer("done"), 1: Answer("gone")} == await y.fleet.hold(2, [0, 1], 1.0)
+
+
+async def test_a_worker_that_lives_and_cannot_be_told_to_hold_is_silent_not_gone() -> None:
+    async with yard() as y:
+        await y.ready()
+        await y.fleet.prepare(RoutePlan(2, "d", (), (), ()), [0, 1], 1.0, ("shop",))
+        y.processes[1].channel.close()
+        await eventually(lambda: not y.fleet._slots[1].channel.open, 5, "its channel is closed")  # type: ignore[union-attr]  # it has one
+
+        assert Answer("silent") == (await y.fleet.hold(2, [0, 1], 1.0))[1]
+
+
+async def test_what_is_agreed_on_is_the_verdict_and_nobody_is_released() -> None:
+    async with yard() as y:
+        await y.ready()
+        await held(y)
+
+        assert (True, SWITCH) == (y.fleet.agree(switch=True), y.verdicts.say(1, STAY))
+        assert not any(isinstance(order, ch.Release) for order in y.processes[0].got)
+
+
+async def test_once_a_worker_has_let_go_there_is_no_agreement_and_the_others_are_released() -> None:
+    async with yard() as y:
+        await y.ready()
+        await held(y)
+        y.verdicts.say(1, STAY)
+
+        assert not y.fleet.agree(switch=True)
+        await eventually(lambda: ch.Release(1) in y.processes[0].got, 5, "the other one is released")
+
+
+async def test_a_word_that_cannot_be_kept_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with yard() as y:
+        await y.ready()
+        await held(y)
+
+        def full(number: int, outcome: str) -> str:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(y.verdicts, "say", full)
+
+        assert not y.fleet.agree(switch=True)
+
+
+async def test_a_barrier_that_is_over_leaves_no_word_behind() -> None:
+    async with yard() as y:
+        await y.ready()
+        await held(y)
+        y.fleet.agree(switch=True)
+        y.fleet.lower()
+
+        assert STAY == y.verdicts.say(1, STAY)
+
+
+async def test_what_a_worker_saw_of_a_switch_comes_with_its_answer() -> None:
+    async with yard() as y:
+        await y.ready()
+        y.processes[0].cutovers = (Cutover("shop", held=3),)
+        await held(y)
+
+        assert Answer("done", cutovers=(Cutover("shop", held=3),)) == (await y.fleet.commit(2, [0, 1], 1.0))[0]
+
+
+async def test_a_killed_worker_is_waited_for() -> None:
+    async with yard() as y:
+        await y.ready()
+        y.processes[1].dies_hard = True
+        y.fleet.replace(1, "did not hold")
+        early = await y.fleet.ended(0.01)
+        y.processes[1].exit(-9)
+
+        assert (False, True) == (early, await y.fleet.ended(1.0))

@@ -9,6 +9,7 @@ from proxy import limits
 from proxy.control.publisher import Publisher, build, weights_of
 from proxy.errors import PlanRefused
 from proxy.model.position import Phase, Position
+from proxy.telemetry.cutover import Cutover
 from tests.kit.control_bench import PretendedWorkers, intent, service
 
 TRYING = Position("shop", stable="v1", phase=Phase.PROGRESSING, candidate="v2", target="v2", rollout=3, weight_bp=500)
@@ -126,3 +127,51 @@ async def test_a_fresh_worker_takes_the_plan_in_force() -> None:
     await two.publisher.bring_up({1})
 
     assert (["prepare 1", "commit 1"], {0, 1}) == (two.journal, two.publisher.serving)
+
+
+@pytest.mark.asyncio
+async def test_a_plan_without_a_switch_holds_nobody_up() -> None:
+    two = Two()
+    await two.up()
+    await two.publisher.prepare(two.plan(2))
+
+    assert ({}, ["prepare 2", "commit 2"]) == (await two.publisher.commit(), two.journal)
+
+
+@pytest.mark.asyncio
+async def test_a_switch_is_committed_between_the_agreement_and_the_end_of_its_barrier() -> None:
+    two = Two()
+    await two.up()
+    two.workers.cutovers = {slot: (Cutover("shop", held=2, hold_s_max=0.001 * slot),) for slot in (0, 1)}
+    await two.publisher.prepare(two.plan(2), ("shop",))
+    seen = await two.publisher.commit()
+
+    assert ["prepare 2 shop", "hold 2 on 0, 1", "agree", "commit 2", "lower"] == two.journal
+    assert (4, 0.001) == (seen["shop"].held, seen["shop"].hold_s_max)
+
+
+@pytest.mark.asyncio
+async def test_a_worker_that_does_not_hold_does_not_get_to_commit() -> None:
+    two = Two()
+    await two.up()
+    await two.publisher.prepare(two.plan(2), ("shop",))
+    two.workers.silent = {1}
+    await two.publisher.commit()
+
+    assert ([1], {0}, 2) == (two.workers.replaced, two.publisher.serving, two.publisher.generation)
+
+
+@pytest.mark.asyncio
+async def test_a_switch_that_no_worker_saw_is_told_all_the_same() -> None:
+    two = Two()
+    await two.publisher.prepare(two.plan(2), ("shop",))
+
+    assert {"shop": Cutover("shop")} == await two.publisher.commit()
+
+
+@pytest.mark.parametrize(("phase", "expected"), [(Phase.PROGRESSING, True), (Phase.PROMOTING, False)])
+def test_a_version_that_was_given_everything_is_not_answered_for_by_the_old_one(phase: Phase, expected: bool) -> None:
+    position = replace(TRYING, phase=phase, weight_bp=10_000)
+    plan = build(intent(service("v2", fallback=True)), {"shop": position}, 7).services[0]
+
+    assert expected == plan.fallback
