@@ -16,9 +16,10 @@ what was counted (``look``); ``metrics`` says when there is enough of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy import limits
 from proxy.analysis.metrics import measure
@@ -47,6 +48,17 @@ class Observed(msgspec.Struct, frozen=True):
     text: str = ""
 
 
+class Flow(NamedTuple):
+    """Who is given requests now: whether the split draws any for the candidate and for stable, and whether copies are made.
+
+    A metric of nobody's requests has no result and keeps no step from ending; nor does a comparison with a stable that gets none.
+    """
+
+    candidate: bool = True
+    stable: bool = True
+    copies: bool = False
+
+
 class Result(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One result: when (Unix time), which, the value and the limit it was held against (None: there is none), and a sentence."""
 
@@ -69,7 +81,7 @@ class _Saved(msgspec.Struct, forbid_unknown_fields=True):
     """As it is stored: which rollout and step the results are of, when that step began, and the memory by name."""
 
     rollout: int
-    step: int
+    step: str
     step_began_s: float
     kept: dict[str, _Kept]
 
@@ -86,19 +98,23 @@ class Checks:
         self._checks = {check.name: check for check in plan.checks}
         self._kept = {name: _Kept() for name in self._checks}
         self._asked_s: dict[str, float] = {}
-        self._step = 0
+        self._step = ""
         self._step_began_s = 0.0
 
     def __bool__(self) -> bool:
         """Whether there is anything to check."""
         return bool(self._checks)
 
-    def enter(self, step: int, now: float) -> None:
-        """A step begins: what was found before it does not let it end, and every check is due one interval from now."""
-        if step == self._step and self._step_began_s:
-            return
+    def enter(self, step: str, now: float) -> bool:
+        """Stand in this step; True when it is another than before.
+
+        Then what was found before does not let it end, and every check is due an interval from now.
+        """
+        if step == self._step:
+            return False
         self._step, self._step_began_s = step, now
         self._asked_s = dict.fromkeys(self._checks, now)
+        return True
 
     # ---- from outside -----------------------------------------------------------------------------------------------------------
 
@@ -116,26 +132,19 @@ class Checks:
 
     # ---- from what was counted --------------------------------------------------------------------------------------------------
 
-    def look(self, over: Callable[[float], Stretch], now: float, *, drawing: bool, copying: bool) -> bool:
-        """Read the proxy's own metrics that are due; True when any was.
-
-        ``over`` gives what was counted in the last so many seconds (0: in this step). Only while the split draws requests for the
-        candidate (``drawing``) has it any of its own, and only while copies go to it (``copying``) can they differ: else these checks
-        have no result, and do not keep a step from ending.
-        """
-        looked = False
+    def look(self, over: Callable[[float], Stretch], now: float, flow: Flow) -> None:
+        """Read the proxy's own metrics that are due. ``over`` gives what was counted in the last so many seconds (0: in this step)."""
         for check in self._checks.values():
             if check.metric is None or not self._is_due(check, now):
                 continue
             self._asked_s[check.name] = now
-            if self._applies(check, drawing=drawing, copying=copying):
-                self._keep(check, Result(now, *measure(check, over(check.window_s))))
-                looked = True
-        return looked
+            if _applies(check, flow):
+                asked = check if flow.stable else replace(check, max_ratio=None, max_delta=None)
+                self._keep(check, Result(now, *measure(asked, over(check.window_s))))
 
     # ---- judging ----------------------------------------------------------------------------------------------------------------
 
-    def judge(self, now: float, *, drawing: bool = True, copying: bool = False) -> Verdict:
+    def judge(self, now: float, flow: Flow) -> Verdict:
         """ROLLBACK after too many fails of a check; HOLD while one has not passed in this step; else PASS.
 
         ``figures["checks"]`` has every check with its latest result; ``figures["holding"]`` the reasons why the step cannot end.
@@ -147,7 +156,7 @@ class Checks:
             fails = self._fails(check, now)
             if fails > self._plan.failure_limit:
                 failed.append(self._failed(check, fails))
-            elif self._applies(check, drawing=drawing, copying=copying) and (why := self._holds(check)):
+            elif _applies(check, flow) and (why := self._holds(check)):
                 holding.append(why)
         figures = {"checks": [self._told(check, now) for check in self._checks.values()], "holding": holding}
         if failed:
@@ -190,11 +199,6 @@ class Checks:
         asked_s = self._asked_s.get(check.name)
         return asked_s is None or now < asked_s or now - asked_s >= self._plan.interval_s
 
-    def _applies(self, check: Check, *, drawing: bool, copying: bool) -> bool:
-        if check.metric is None:
-            return True
-        return copying if check.metric == "shadow_mismatch_rate" else drawing
-
     def _keep(self, check: Check, result: Result) -> None:
         kept = self._kept[check.name]
         kept.results.append(result)
@@ -232,6 +236,16 @@ class Checks:
             "failure_limit": self._plan.failure_limit,
             "dry_run": check.dry_run,
         }
+
+
+def _applies(check: Check, flow: Flow) -> bool:
+    """Whether there can be a result now."""
+    if check.metric is None:
+        return True
+    if check.metric == "shadow_mismatch_rate":
+        return flow.copies
+    alone = check.max is not None or check.min is not None
+    return flow.candidate and (flow.stable or alone)
 
 
 def held_against(check: Check, observed: Observed) -> Result:

@@ -146,10 +146,10 @@ def _log_sum(kinds: list[_Evidence]) -> float:
 def _over_budget(guard: Guard, tally: Tally) -> str:
     """Which budget is spent; empty when none is."""
     if guard.max_errors and tally.errors > guard.max_errors:
-        return f"the candidate failed {tally.errors} requests, and {guard.max_errors} are allowed (max_errors)"
+        return f"the candidate failed {tally.errors} requests; max_errors allows {guard.max_errors}"
     users = tally.users_with_errors
     if guard.max_users_with_errors and users > guard.max_users_with_errors:
-        return f"the candidate failed {users} users, and {guard.max_users_with_errors} are allowed (max_users_with_errors)"
+        return f"the candidate failed {users} users; max_users_with_errors allows {guard.max_users_with_errors}"
     return ""
 
 

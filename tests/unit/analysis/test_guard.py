@@ -212,7 +212,7 @@ def test_errors_over_the_budget_roll_back_without_evidence() -> None:
 
     assert Finding.PASS is judge(Guard(max_errors=11), tally_of(*both_fail)).finding
     verdict = judge(Guard(max_errors=10), tally_of(*both_fail))
-    assert (Finding.ROLLBACK, "the candidate failed 11 requests, and 10 are allowed (max_errors)") == (verdict.finding, verdict.reason)
+    assert (Finding.ROLLBACK, "the candidate failed 11 requests; max_errors allows 10") == (verdict.finding, verdict.reason)
 
 
 def test_users_over_the_budget_roll_back_and_a_user_is_one_however_often_they_failed() -> None:

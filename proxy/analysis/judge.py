@@ -1,0 +1,96 @@
+"""The judge of one rollout: guard, budgets and checks on the same counts, and one verdict of them all. Pure; it decides nothing.
+
+What each finding of it does is the machine's: ROLLBACK and PAUSE act, PASS lets a step end, and so does HOLD unless
+``figures["holding"]`` names a reason. The strongest finding wins: a rollback, whoever asks for it; the guard's pause; a hold. The
+figures are the guard's, and beside them ``checks``, each with its latest result, and ``holding``, every reason why the step cannot end.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from proxy.analysis import guard
+from proxy.analysis.checks import Checks, Flow, Observed
+from proxy.analysis.stretches import Stretches
+from proxy.analysis.tally import Tally
+from proxy.model.position import WEIGHT_BP_MAX, Finding, Phase, Position, Verdict
+from proxy.model.rollout import Check
+from proxy.telemetry.snapshot import CellDelta
+
+_CHECKED = (Phase.SHADOWING, Phase.PROGRESSING, Phase.PAUSED)
+"""Phases in which checks are made: before them there is nothing to check, after them it is decided."""
+
+
+class Judge:
+    """Of the rollout at a position. All times are Unix time."""
+
+    def __init__(self, position: Position, kept: dict[str, Any] | None = None) -> None:
+        """``kept`` is what ``to_json`` gave, of whichever rollout. Raises ``msgspec.ValidationError`` on anything else."""
+        mine = dict(kept) if kept is not None and kept.get("rollout") == position.rollout else {}
+        results, step = mine.pop("checks", None), mine.pop("step", None)
+        self.tally = Tally.from_json(mine) if mine else Tally.of(position)
+        self.checks = Checks.restored(position.plan, position.rollout, results)
+        self._stretches = Stretches.of(position)
+        if step is not None:
+            self._stretches.restore(step)
+
+    def count(self, cell: CellDelta, position: Position, at_s: float) -> None:
+        """Add a worker's cell that it sent at ``at_s``."""
+        versions = {"stable": position.stable, "candidate": position.candidate}
+        self.tally.add(cell, **versions, at_s=at_s)
+        self._stretches.count(cell, **versions)
+
+    def compared(self, compared: int, mismatched: int) -> None:
+        """So many copies' answers were compared, and so many of them differed."""
+        self._stretches.compared(compared, mismatched)
+
+    def enter(self, step: str, now: float) -> None:
+        """The rollout stands in this step; nothing happens where it stood there before."""
+        if self.checks.enter(step, now):
+            self._stretches.enter()
+
+    def observed(self, seconds: float) -> None:
+        """So much time has passed, and was observed."""
+        self._stretches.observed(seconds)
+
+    def due(self, position: Position, now: float) -> tuple[Check, ...]:
+        """Outside checks to ask now."""
+        return self.checks.due(now) if self.checks and position.phase in _CHECKED else ()
+
+    def add(self, observed: Observed) -> None:
+        """What came of one."""
+        self.checks.add(observed)
+
+    def verdict(self, position: Position, now: float) -> Verdict:
+        """What all judges together say of the rollout at ``position``."""
+        guarded = guard.judge(position.plan.guard, self.tally, slow_over_s=position.slow_over_s)
+        if not self.checks:
+            return Verdict(guarded.finding, guarded.reason, {**guarded.figures, "checks": []})
+        flow = flow_of(position)
+        if position.phase in _CHECKED:
+            self.checks.look(self._stretches.over, now, flow)
+        return _together(guarded, self.checks.judge(now, flow))
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values from which a judge of the same rollout goes on."""
+        if not self.checks:
+            return self.tally.to_json()
+        return {**self.tally.to_json(), "checks": self.checks.to_json(), "step": self._stretches.to_json()}
+
+
+def flow_of(position: Position) -> Flow:
+    """Who is given requests where the rollout stands."""
+    drawing = position.weight_bp > 0
+    return Flow(candidate=drawing, stable=position.weight_bp < WEIGHT_BP_MAX, copies=position.phase is Phase.SHADOWING)
+
+
+def _together(guarded: Verdict, checked: Verdict) -> Verdict:
+    holding = [*guarded.figures["holding"], *checked.figures["holding"]]
+    figures = {**guarded.figures, "checks": checked.figures["checks"], "holding": holding}
+    for verdict in (guarded, checked):
+        if verdict.finding is Finding.ROLLBACK:
+            return Verdict(Finding.ROLLBACK, verdict.reason, figures)
+    if guarded.finding is Finding.PAUSE:
+        return Verdict(Finding.PAUSE, guarded.reason, figures)
+    finding = Finding.HOLD if Finding.HOLD in (guarded.finding, checked.finding) else Finding.PASS
+    return Verdict(finding, f"{guarded.reason}; {checked.reason}", figures)
