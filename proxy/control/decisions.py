@@ -12,8 +12,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from proxy.clock import Clock
+from proxy.control.asking import TELLING, point_of
 from proxy.control.events import RecentEvents
 from proxy.control.ledger import Ledger
+from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher, build
 from proxy.control.reload import strands, target_set
 from proxy.control.standing import Move, Standing
@@ -22,7 +24,7 @@ from proxy.errors import OperatorError, PlanRefused
 from proxy.model.intent import Intent
 from proxy.model.position import Phase, Position, Record
 from proxy.model.service import Service
-from proxy.rollout.events import Applied, Command
+from proxy.rollout.events import Applied, Command, Heard
 from proxy.rollout.machine import fingerprint, initial
 
 CONFIGURATION = "configuration"
@@ -34,13 +36,16 @@ HEADGATE = "headgate"
 class Decisions:
     """``standings`` has every service of ``intent`` that has a target."""
 
-    def __init__(self, intent: Intent, ledger: Ledger, publisher: Publisher, clock: Clock, events: RecentEvents) -> None:
+    def __init__(
+        self, intent: Intent, ledger: Ledger, publisher: Publisher, clock: Clock, events: RecentEvents, outside: Outside
+    ) -> None:
         self.intent = intent
         self.standings: dict[str, Standing] = {}
         self.rollouts_ended: dict[tuple[str, str], int] = {}
         """By (service, result): promoted, rolled_back, abandoned; since the start."""
         self.switches = Switches()
         self._last_ended: dict[str, int] = {}
+        self._outside = outside
         self._ledger = ledger
         self._publisher = publisher
         self._clock = clock
@@ -55,12 +60,14 @@ class Decisions:
     async def begin(self) -> None:
         """At start: positions from the store, the configuration's say, and a first plan that nobody serves yet."""
         arrived, moves = await self._wishes(self.intent, starting=True)
-        await self._keep(moves, arrived)
+        kept = await self._keep(moves, arrived)
         self.standings = arrived
-        for move in moves:
-            self._take(move)
+        self._outside.configure(self.intent)
+        for move, revisions in zip(moves, kept, strict=True):
+            self._take(move, revisions)
         for standing in self.standings.values():
             standing.pending = True  # whatever was last published, nobody knows whether all had it
+            self._outside.arrived(standing.position)
         self._publisher.install(build(self.intent, self.positions(), 1))
 
     async def adopt(self, intent: Intent) -> None:
@@ -148,6 +155,27 @@ class Decisions:
             for move in decided:
                 self.standings[move.position.service].pending = True
 
+    async def hear(self, service: str, heard: Heard) -> bool:
+        """Act on what came of a question. False when that was not possible now; what nobody waits for any more changes nothing.
+
+        Hooks that are only told of an end may answer when the next rollout runs: then the history has their answer all the same.
+        """
+        standing = self.standings.get(service)
+        if standing is None:
+            return True
+        try:
+            move = standing.stepped(heard, self._clock.wall())
+            if not move.decides and point_of(heard.key) in TELLING:
+                move = Move(move.position, (Record("hook", heard.reason, {**heard.figures, "key": heard.key}),))
+            if move.decides:
+                await self.enact([move])
+            else:
+                standing.position = move.position
+        except (OperatorError, PlanRefused) as error:
+            self._events.add(self._clock.wall(), "not_decided", service, str(error))
+            return False
+        return True
+
     async def _enact(self, moves: Sequence[Move], intent: Intent | None, standings: dict[str, Standing]) -> None:
         publishing = intent is not None or any(move.publish for move in moves)
         switching = tuple(move.position.service for move in moves if move.barrier)
@@ -157,14 +185,16 @@ class Decisions:
             positions |= {move.position.service: move.position for move in moves}
             await self._publisher.prepare(build(intent or self.intent, positions, self._publisher.generation + 1), switching)
         try:
-            await self._keep(moves, standings)
+            kept = await self._keep(moves, standings)
         except BaseException:  # whatever it was, workers must not keep what will not be committed
             if publishing:
                 self._publisher.abandon()
             raise
         self.intent, self.standings = intent or self.intent, standings
-        for move in moves:
-            self._take(move)
+        if intent is not None:
+            self._outside.configure(intent)
+        for move, revisions in zip(moves, kept, strict=True):
+            self._take(move, revisions)
         cutovers = await self._publisher.commit() if publishing else {}
         took_s = self._clock.now() - began
         switched = {
@@ -173,19 +203,24 @@ class Decisions:
         if self.pending:
             await self.acknowledge(took_s, switched)
 
-    async def _keep(self, moves: Sequence[Move], standings: dict[str, Standing]) -> None:
+    async def _keep(self, moves: Sequence[Move], standings: dict[str, Standing]) -> list[list[int]]:
+        """Make moves durable; returns the revision numbers of each one's records."""
+        kept: list[list[int]] = []
         for move in moves:
+            kept.append([])
             if move.decides:
                 standing = standings[move.position.service]
                 tally = standing.tally_json() if move.position.rollout == standing.position.rollout else None
-                await self._ledger.decide(move.position, move.records, self._clock.wall(), tally)
+                kept[-1] = await self._ledger.decide(move.position, move.records, self._clock.wall(), tally)
+        return kept
 
-    def _take(self, move: Move) -> None:
+    def _take(self, move: Move, revisions: Sequence[int]) -> None:
         standing = self.standings[move.position.service]
         standing.take(move, self._clock.now())
         for record in move.records:
             self._events.add(self._clock.wall(), record.kind, move.position.service, record.reason, by=record.by)
             self._tell_end(move.position.service, record)
+        self._outside.moved(move, revisions)
 
     def _tell_end(self, service: str, record: Record) -> None:
         """A rollout ends once: one that was abandoned may be rolled back after that, which is the same end."""

@@ -13,11 +13,14 @@ from typing import Any
 
 from proxy import limits
 from proxy.clock import Clock
+from proxy.control.calling import Client, WebClient
 from proxy.control.commands import Commands
 from proxy.control.decisions import Decisions
 from proxy.control.events import (
+    Answered,
     CommandGiven,
     Counted,
+    Fetched,
     Loaded,
     LoopEvent,
     Reached,
@@ -31,6 +34,7 @@ from proxy.control.events import (
     answer,
 )
 from proxy.control.ledger import Ledger
+from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher
 from proxy.control.reloading import Reloading
 from proxy.control.standing import Standing
@@ -60,8 +64,9 @@ class Control:
         clock: Clock,
         events: RecentEvents,
         tasks: TaskGroup,
+        client: Client | None = None,
     ) -> None:
-        """``load`` reads the configuration again (in a thread; raises ``OperatorError``)."""
+        """``load`` reads the configuration again (in a thread; raises ``OperatorError``). ``client`` calls outside; None: for real."""
         self.clock = clock
         self.events = events
         self.totals = Totals()
@@ -76,7 +81,8 @@ class Control:
         self._ledger = ledger
         self._queue: asyncio.Queue[LoopEvent] = asyncio.Queue(limits.CONTROL_EVENTS_MAX)
         self._publisher = Publisher(workers, self._replaced)
-        self._decisions = Decisions(intent, ledger, self._publisher, clock, events)
+        self.outside = Outside(client or WebClient(), tasks, clock, events, self._enter)
+        self._decisions = Decisions(intent, ledger, self._publisher, clock, events, self.outside)
         self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
         self._commands = Commands(self._decisions, ledger, clock)
         self._risen: set[int] = set()
@@ -99,7 +105,8 @@ class Control:
             await self._handle(await self._queue.get())
 
     async def close(self) -> None:
-        """Keep how far every rollout has got, and close the store. ``run`` has ended."""
+        """Keep how far every rollout has got, and close the store. ``run`` and all tasks have ended."""
+        await self.outside.close()
         for standing in self.standings.values():
             if standing.running:
                 await self._ledger.progress_now(standing.position, standing.tally_json())
@@ -120,6 +127,10 @@ class Control:
                 self._keep_series()
             case CommandGiven():
                 await self._commands.obey(event)
+            case Answered(service=service, heard=heard, reply=reply):
+                answer(reply, await self._decisions.hear(service, heard))
+            case Fetched():
+                pass
             case Reached(reply=reply):
                 answer(reply, None)
 

@@ -13,7 +13,7 @@ import msgspec
 from proxy import limits
 from proxy.analysis.guard import Tally, judge
 from proxy.model.position import RESTING, Phase, Position, Record, Verdict
-from proxy.rollout.events import Effect, Event, Measured, Publish
+from proxy.rollout.events import Ask, Effect, Event, Measured, Publish
 from proxy.rollout.machine import step
 from proxy.telemetry.snapshot import CellDelta
 
@@ -21,25 +21,27 @@ from proxy.telemetry.snapshot import CellDelta
 class Move(msgspec.Struct, frozen=True):
     """Where a service is to go: the new position, what the history will say of it, and whether workers are concerned.
 
-    ``barrier``: they are, and all at the same moment.
+    ``barrier``: they are, and all at the same moment. ``asks``: what is asked of the outside once the move is kept.
     """
 
     position: Position
     records: tuple[Record, ...] = ()
     publish: bool = False
     barrier: bool = False
+    asks: tuple[Ask, ...] = ()
 
     @classmethod
     def made(cls, position: Position, effects: Sequence[Effect]) -> Move:
         """The outcome of a step of the machine."""
         records = tuple(effect for effect in effects if isinstance(effect, Record))
         publish = [effect for effect in effects if isinstance(effect, Publish)]
-        return cls(position, records, bool(publish), any(effect.barrier for effect in publish))
+        asks = tuple(effect for effect in effects if isinstance(effect, Ask))
+        return cls(position, records, bool(publish), any(effect.barrier for effect in publish), asks)
 
     @property
     def decides(self) -> bool:
         """Whether it is more than time passing."""
-        return bool(self.records) or self.publish
+        return bool(self.records or self.publish or self.asks)
 
 
 class Standing:

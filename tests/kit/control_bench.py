@@ -25,6 +25,7 @@ from proxy.model.service import Endpoint, Service, Version
 from proxy.tasks import TaskGroup
 from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.snapshot import CellDelta, Snapshot
+from tests.kit.outside import PretendedClient
 
 PLAN = RolloutPlan(steps=(WeightStep(weight_bp=1000, for_s=5.0), WeightStep(weight_bp=5000, for_s=5.0)))
 
@@ -180,6 +181,7 @@ class Bench:
         self.workers = PretendedWorkers(self.journal)
         self.store = StoreInMemory(self.journal)
         self.store.positions = dict(kept or {})
+        self.client = PretendedClient()
         self.failures: list[BaseException] = []
         self.failed = asyncio.Event()
         self.tasks = TaskGroup(self._task_failed)
@@ -191,6 +193,7 @@ class Bench:
             clock=self.clock,
             events=RecentEvents(lambda event: None),
             tasks=self.tasks,
+            client=self.client,
         )
         self.sequences: dict[int, int] = {}
 

@@ -1,0 +1,124 @@
+"""The loop asks, tells and hears without ever waiting: what is outside may hang, and decisions go on."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.control.calling import Answer
+from proxy.model.intent import Notification
+from proxy.model.position import Phase, Position
+from proxy.model.rollout import Check, GateStep, Hook, HttpQuery, RolloutPlan, WeightStep
+from proxy.rollout.machine import fingerprint
+from tests.kit.control_bench import PLAN, bench, intent, service, version
+from tests.kit.outside import turns
+
+pytestmark = pytest.mark.asyncio
+
+OPS = Notification("ops", "http://ops/hook")
+ASKING = RolloutPlan(
+    steps=(GateStep("remote", "http://board/ok"), WeightStep(5000, for_s=60.0)),
+    hooks=(Hook("before_rollout", "http://ci/smoke", retries=0), Hook("after_rollback", "http://ci/gone", retries=0)),
+)
+WAITING = Position(
+    "shop",
+    stable="v1",
+    phase=Phase.PROGRESSING,
+    candidate="v2",
+    target="v2",
+    configured="v2",
+    fingerprint=fingerprint(version("v2", 9001)),
+    plan=ASKING,
+    rollout=3,
+    asking="3/0/before_rollout",
+)
+
+
+async def test_every_decision_is_told_with_its_number_in_the_history() -> None:
+    async with bench(intent(notifications=(OPS,))) as b:
+        await b.target("v2")
+        await turns()
+        kinds = {call.json["revision"]: call.json["kind"] for call in b.client.calls}
+
+        assert {revision.revision: revision.kind for revision in b.store.history("shop", 9)} == kinds
+
+
+async def test_a_target_that_hangs_delays_no_decision() -> None:
+    async with bench(intent(notifications=(OPS,))) as b:
+        b.client.answers["http://ops/hook"] = [None]
+        before = b.clock.now()
+        await b.target("v2")
+        await b.report(b.cell("v2", bad=20), b.cell("v1", ok=100))
+
+        assert (Phase.ROLLED_BACK, {"v1": 10_000}, 0.0, 1) == (
+            b.position().phase,
+            b.weights(),
+            b.clock.now() - before,
+            b.client.hanging,
+        )
+
+
+async def test_a_reload_changes_whom_decisions_are_told() -> None:
+    async with bench() as b:
+        b.file = intent(notifications=(OPS,))
+        await b.target("v2")
+        await turns()
+
+        assert ["started"] == [call.json["kind"] for call in b.client.calls]
+
+
+async def test_a_reload_that_is_refused_changes_nothing_there() -> None:
+    async with bench() as b:
+        b.file = intent(notifications=(OPS,))
+        b.store.broken = "disk full"
+        await b.target("v2")
+
+        assert {} == b.control.outside.notifications
+
+
+async def test_what_was_asked_before_a_crash_is_asked_again() -> None:
+    async with bench(intent(service("v2", rollout=ASKING)), {"shop": (WAITING, None)}) as b:
+        await turns()
+
+        assert ("http://ci/smoke", "3/0/before_rollout") == (b.client.calls[0].url, b.client.calls[0].json["key"])
+
+
+async def test_people_can_read_what_a_service_waits_for() -> None:
+    async with bench(intent(service("v2", rollout=ASKING)), {"shop": (replace(WAITING, asking="3/0/gate"), None)}, up=False) as b:
+        b.client.answers["http://board/ok"] = [Answer(403)]
+        await turns()
+
+        assert "gate http://board/ok answered 403" == b.control.outside.says(b.position())
+
+
+async def test_a_service_that_waits_for_nobody_has_nothing_to_tell() -> None:
+    async with bench() as b:
+        assert "" == b.control.outside.says(b.position())
+
+
+async def test_a_check_that_is_due_is_asked_for_and_heard() -> None:
+    check = Check("up", http=HttpQuery("http://shop/up"))
+    async with bench() as b:
+        await b.target("v2")
+        b.control.outside.check(b.position(), [check])
+        await turns()
+
+        assert ["http://shop/up"] == [call.url for call in b.client.calls]
+
+
+async def test_at_the_end_what_was_decided_is_still_told_and_the_client_closed() -> None:
+    async with bench(intent(notifications=(OPS,))) as b:
+        await b.target("v2")
+        await b.control.outside.finish()
+        await b.control.close()
+
+        assert (["started"], True) == ([call.json["kind"] for call in b.client.calls if call.json["kind"] != "first"], b.client.closed)
+
+
+async def test_without_anything_outside_nothing_is_called() -> None:
+    async with bench(intent(service(rollout=PLAN))) as b:
+        await b.target("v2")
+        await b.report(b.cell("v2", bad=20), b.cell("v1", ok=100))
+        await turns()
+
+        assert ([], 1) == (b.client.calls, len(b.tasks))
