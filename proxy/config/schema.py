@@ -191,14 +191,14 @@ class Ejection(Part):
 
 
 class Limits(Part):
-    """What one worker gives one endpoint at most at a time; a request that finds no room waits in a queue, or gets a 503."""
+    """What one endpoint is given at most at a time, by all workers; a request that finds no room waits in a queue, or gets a 503."""
 
     max_connections: Annotated[int, f.whole(0, 1_000_000)] = Field(
         default=0, description="Connections, idle ones included; 0: any number."
     )
     max_requests: Annotated[int, f.whole(0, 1_000_000)] = Field(default=0, description="Requests under way; 0: any number.")
     queue: Annotated[int, f.whole(0, limits.QUEUE_MAX)] = Field(
-        default=0, description="How many requests of a version may wait for room, in each worker; more fail at once."
+        default=0, description="How many requests of a version may wait for room, over all workers; more fail at once."
     )
     queue_timeout: f.Timeout = Field(
         default=shown_duration(EndpointLimits().queue_timeout_s), validate_default=True, description="How long a request waits at most."

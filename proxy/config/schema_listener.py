@@ -72,7 +72,7 @@ class Listener(Part):
         description="How much of a request body must come each second, over ten seconds or so; slower is 408. 0 is any.",
     )
     max_connections: Annotated[int, f.whole(0, limits.CONNECTIONS_PER_LISTENER_MAX)] = Field(
-        default=0, description="Client connections that one worker holds at most; more are refused. 0 is any number."
+        default=0, description="Client connections held at most, by all workers; more are refused. 0 is any number."
     )
 
 

@@ -32,6 +32,7 @@ from proxy.dataplane.resolver import Resolver
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.room import Room
 from proxy.dataplane.rules import Rulebook, Rules
+from proxy.dataplane.shares import of_one_worker
 from proxy.dataplane.tracing import Tracer, check_tracing, tracer_for
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
@@ -138,6 +139,7 @@ class DataPlane:
 
     def prepare(self, plan: RoutePlan) -> None:
         """Compile a plan whole and keep it for ``commit``. Raises PlanRefused, and then nothing has changed."""
+        plan = of_one_worker(plan)
         pools: dict[PoolKey, Pool] = {}
         cells: list[Cell] = []
         legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}

@@ -30,8 +30,8 @@ class ListenerTls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Listener(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where clients connect: ``host``/``port`` or ``unix``. ``trusted_proxies`` are CIDR texts: peers there are believed.
 
-    With ``proxy_protocol`` those peers, and no others, connect, and begin with a PROXY header. ``max_connections`` is a worker's; 0 is
-    any number.
+    With ``proxy_protocol`` those peers, and no others, connect, and begin with a PROXY header. ``max_connections`` is all workers';
+    0 is any number.
     ``min_body_rate`` is the fewest bytes a second that a request body may bring; 0 is any.
     """
 
