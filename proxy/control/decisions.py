@@ -15,6 +15,7 @@ from proxy.clock import Clock
 from proxy.control.asking import TELLING, point_of
 from proxy.control.events import RecentEvents
 from proxy.control.ledger import Ledger
+from proxy.control.memory import Memory
 from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher, build
 from proxy.control.reload import strands, target_set
@@ -87,7 +88,11 @@ class Decisions:
             records: tuple[Record, ...] = ()
             standing = self.standings.get(service.name)
             if standing is None:
-                standing, records = self._arrive(service, stored.get(service.name), intent, starting=starting)
+                kept = stored.get(service.name)
+                standing, records = self._arrive(service, kept, intent, starting=starting)
+                if kept is not None:
+                    told = await self._ledger.series(service.name, standing.position.rollout)
+                    standing.memory = Memory(standing.position, sticky=service.sticky is not None, kept=told)
                 arrived[service.name] = standing
             move = standing.stepped(target_set(service, CONFIGURATION), wall)
             moves.append(replace(move, records=(*records, *move.records)))
@@ -216,11 +221,34 @@ class Decisions:
 
     def _take(self, move: Move, revisions: Sequence[int]) -> None:
         standing = self.standings[move.position.service]
+        begins = move.position.rollout != standing.position.rollout
+        if standing.running and move.records:
+            standing.remember(self._clock.wall(), event=move.records[0].kind)
+            self.write_down(standing)
         standing.take(move, self._clock.now())
+        if begins:
+            service = self.intent.service(move.position.service)
+            sticky = service is not None and service.sticky is not None
+            standing.memory = Memory(move.position, sticky=sticky, began_s=self._clock.wall())
         for record in move.records:
             self._events.add(self._clock.wall(), record.kind, move.position.service, record.reason, by=record.by)
             self._tell_end(move.position.service, record)
         self._outside.moved(move, revisions)
+
+    def look_back(self) -> None:
+        """Remember what running rollouts have gone through, whenever a stretch has taken its time."""
+        wall = self._clock.wall()
+        for standing in self.standings.values():
+            if standing.memory.due(standing.position, wall):
+                if standing.running:
+                    standing.remember(wall)
+                self.write_down(standing)
+
+    def write_down(self, standing: Standing) -> None:
+        """Keep what is remembered; while the store is busy with the one before, the next look does."""
+        memory = standing.memory
+        if self._ledger.keep_series(standing.position.service, memory.rollout, *memory.kept()):
+            memory.saved(self._clock.wall())
 
     def _tell_end(self, service: str, record: Record) -> None:
         """A rollout ends once: one that was abandoned may be rolled back after that, which is the same end."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Protocol, Self, TypeVar
 
+from proxy.analysis.series import Series
 from proxy.model.position import Position, Record, Revision
 
 T = TypeVar("T")
@@ -18,6 +19,8 @@ class Store(Protocol):
     def load(self) -> dict[str, tuple[Position, dict[str, Any] | None]]: ...
     def decide(self, position: Position, records: Sequence[Record], now: float, tally_json: dict[str, Any] | None) -> list[int]: ...
     def progress(self, position: Position, tally_json: dict[str, Any] | None) -> None: ...
+    def keep_series(self, service: str, rollout: int, series: Series, exposure_json: dict[str, Any]) -> None: ...
+    def series(self, service: str, rollout: int) -> tuple[Series, dict[str, Any]] | None: ...
     def history(self, service: str, limit: int) -> list[Revision]: ...
     def revision(self, service: str, revision: int) -> Revision | None: ...
     def close(self) -> None: ...
@@ -30,6 +33,7 @@ class Ledger:
         self._store = store
         self._executor = executor
         self._writing: asyncio.Future[None] | None = None
+        self._recording: asyncio.Future[None] | None = None
         self.progress_failed = ""
         """Why the last progress could not be written; empty when it could."""
 
@@ -59,6 +63,23 @@ class Ledger:
     async def progress_now(self, position: Position, tally: dict[str, Any] | None) -> None:
         """The same, waited for: at the end there is no next time."""
         await self._do(lambda: self._store.progress(position, tally))
+
+    def keep_series(self, service: str, rollout: int, series: Series, exposure: dict[str, Any]) -> bool:
+        """Keep what a rollout has gone through, without waiting. False (and nothing) while the one before is still being written."""
+        if self._recording is not None and not self._recording.done():
+            return False
+        keep = self._store.keep_series
+        self._recording = asyncio.get_running_loop().run_in_executor(self._executor, keep, service, rollout, series, exposure)
+        self._recording.add_done_callback(self._wrote)
+        return True
+
+    async def keep_series_now(self, service: str, rollout: int, series: Series, exposure: dict[str, Any]) -> None:
+        """The same, waited for: at the end there is no next time."""
+        await self._do(lambda: self._store.keep_series(service, rollout, series, exposure))
+
+    async def series(self, service: str, rollout: int) -> tuple[Series, dict[str, Any]] | None:
+        """What is kept of a rollout, or None."""
+        return await self._do(lambda: self._store.series(service, rollout))
 
     async def history(self, service: str, limit: int) -> list[Revision]:
         """The latest entries of a service, newest first."""

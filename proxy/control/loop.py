@@ -110,6 +110,9 @@ class Control:
         for standing in self.standings.values():
             if standing.running:
                 await self._ledger.progress_now(standing.position, standing.tally_json())
+                standing.remember(self.clock.wall())
+            if standing.memory.rollout:
+                await self._ledger.keep_series_now(standing.position.service, standing.memory.rollout, *standing.memory.kept())
         await self._ledger.close()
 
     async def _handle(self, event: LoopEvent) -> None:
@@ -293,6 +296,7 @@ class Control:
         for name, standing in tuple(self.standings.items()):
             if standing.running and (name in touched or now - standing.measured_at >= limits.CONTROL_TICK_S):
                 await self._measure(standing)
+        self._decisions.look_back()
         if self._decisions.pending and not self.unready():
             await self._decisions.acknowledge(0.0)
 

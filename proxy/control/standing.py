@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy import limits
 from proxy.analysis.guard import Tally, judge
+from proxy.control.memory import Memory
 from proxy.model.position import RESTING, Phase, Position, Record, Verdict
 from proxy.rollout.events import Ask, Effect, Event, Measured, Publish
 from proxy.rollout.machine import step
@@ -47,8 +49,10 @@ class Move(msgspec.Struct, frozen=True):
 class Standing:
     """A service with a target. ``pending`` while workers have not all acknowledged the weights of ``position``."""
 
-    def __init__(self, position: Position, tally: dict[str, Any] | None, now: float) -> None:
+    def __init__(self, position: Position, tally: dict[str, Any] | None, now: float, memory: Memory | None = None) -> None:
+        """``tally`` and ``memory`` are what is known of the position's rollout."""
         self.position = position
+        self.memory = memory or Memory(position, sticky=False)
         self.tally = Tally.of(position)
         if tally is not None and tally.get("rollout") == position.rollout:
             self.tally = Tally.from_json(tally)
@@ -65,6 +69,7 @@ class Standing:
 
     def count(self, cell: CellDelta, at_s: float) -> bool:
         """Add a worker's difference; False when it is not of this rollout."""
+        self.memory.count(cell, self.position, at_s)
         if not self.running or cell.rollout != self.position.rollout:
             return False
         self.tally.add(cell, stable=self.position.stable, candidate=self.position.candidate, at_s=at_s)
@@ -78,13 +83,15 @@ class Standing:
         event = Measured(dt_s=dt_s, candidate_requests=requests - self.counted, verdict=self.verdict)
         move = self.stepped(event, wall)
         if not move.decides:  # else only when it is durable: a decision that could not be kept is made again
+            self.memory.recording.observed(dt_s)
             self.measured_at, self.counted = now, requests
             self.position = move.position
         return move
 
     def stepped(self, event: Event, wall: float) -> Move:
         """What the machine makes of an event. Raises ``IllegalTransition``."""
-        return Move.made(*step(self.position, event, wall))
+        move = Move.made(*step(self.position, event, wall))
+        return replace(move, records=self.memory.annotated(move.records))
 
     def take(self, move: Move, now: float) -> None:
         """The move is in the store: stand there."""
@@ -96,6 +103,11 @@ class Standing:
         self.measured_at = self.kept_at = now
         # A step to or from everything may leave the weights as they are; workers serve it already, and that too is acknowledged.
         self.pending = self.pending or move.publish or move.position.phase in (Phase.PROMOTING, Phase.ROLLING_BACK)
+
+    def remember(self, wall: float, *, event: str = "") -> None:
+        """End a stretch of the series here; what it has counted is the tally's."""
+        rows = {int(share): row for share, row in self.tally.to_json()["rows"].items()}
+        self.memory.note(self.position, rows, self.verdict, wall, event=event)
 
     def tally_json(self) -> dict[str, Any] | None:
         """What the store keeps beside the position."""

@@ -15,10 +15,10 @@ from typing import Any, Self
 import msgspec
 
 from proxy import limits
+from proxy.analysis.series import Series
 from proxy.clock import Clock, SystemClock
 from proxy.errors import OperatorError
 from proxy.model.position import Position, Record, Revision
-from proxy.model.series import Series
 from proxy.store import database, last_known
 
 _POSITION = msgspec.json.Decoder(Position)

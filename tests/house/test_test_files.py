@@ -15,7 +15,6 @@ UNTESTED: dict[str, str] = {
     "proxy/model/plan.py": NOUN,
     "proxy/model/rollout.py": NOUN,
     "proxy/model/route.py": NOUN,
-    "proxy/model/series.py": NOUN,
 }
 """``path`` -> why it has no test file."""
 

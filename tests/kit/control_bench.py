@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from proxy.analysis.series import Series
 from proxy.clock import ManualClock
 from proxy.control.events import RecentEvents
 from proxy.control.ledger import Ledger
@@ -26,6 +27,9 @@ from proxy.tasks import TaskGroup
 from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.snapshot import CellDelta, Snapshot
 from tests.kit.outside import PretendedClient
+
+KeptPositions = dict[str, tuple[Position, dict[str, Any] | None]]
+KeptSeries = dict[tuple[str, int], tuple[Series, dict[str, Any]]]
 
 PLAN = RolloutPlan(steps=(WeightStep(weight_bp=1000, for_s=5.0), WeightStep(weight_bp=5000, for_s=5.0)))
 
@@ -70,6 +74,7 @@ class StoreInMemory:
         self.revisions: dict[str, list[Revision]] = {}
         self.broken = ""
         self.progressed = 0
+        self.kept_series: KeptSeries = {}
 
     def load(self) -> dict[str, tuple[Position, dict[str, Any] | None]]:
         return dict(self.positions)
@@ -89,6 +94,14 @@ class StoreInMemory:
             raise OperatorError(self.broken)
         self.progressed += 1
         self.positions[position.service] = (position, tally_json)
+
+    def keep_series(self, service: str, rollout: int, series: Series, exposure_json: dict[str, Any]) -> None:
+        if self.broken:
+            raise OperatorError(self.broken)
+        self.kept_series[service, rollout] = (series, exposure_json)
+
+    def series(self, service: str, rollout: int) -> tuple[Series, dict[str, Any]] | None:
+        return self.kept_series.get((service, rollout))
 
     def history(self, service: str, limit: int) -> list[Revision]:
         return self.revisions.get(service, [])[::-1][:limit]
@@ -174,13 +187,14 @@ class PretendedWorkers:
 class Bench:
     """A control loop that runs, and everything around it. ``file`` is what the next reload reads (an error is raised)."""
 
-    def __init__(self, first: Intent, kept: dict[str, tuple[Position, dict[str, Any] | None]] | None = None) -> None:
+    def __init__(self, first: Intent, kept: KeptPositions | None = None, series: KeptSeries | None = None) -> None:
         self.journal: list[str] = []
         self.file: Intent | OperatorError = first
         self.clock = ManualClock(now=1000.0)
         self.workers = PretendedWorkers(self.journal)
         self.store = StoreInMemory(self.journal)
         self.store.positions = dict(kept or {})
+        self.store.kept_series = dict(series or {})
         self.client = PretendedClient()
         self.failures: list[BaseException] = []
         self.failed = asyncio.Event()
@@ -265,10 +279,10 @@ class Bench:
 
 @asynccontextmanager
 async def bench(
-    first: Intent | None = None, kept: dict[str, tuple[Position, dict[str, Any] | None]] | None = None, *, up: bool = True
+    first: Intent | None = None, kept: KeptPositions | None = None, *, up: bool = True, series: KeptSeries | None = None
 ) -> AsyncIterator[Bench]:
     """A bench with a running loop, and its workers up unless told otherwise."""
-    made = Bench(first or intent(), kept)
+    made = Bench(first or intent(), kept, series)
     await made.control.start()
     made.tasks.spawn(made.control.run(), name="control")
     if up:

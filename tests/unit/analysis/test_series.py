@@ -104,9 +104,10 @@ def test_a_tally_that_lost_a_second_takes_nothing_back() -> None:
 
 def test_it_never_has_more_points_than_the_bound_and_nothing_of_their_counts_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "SERIES_POINTS_MAX", 8)
-    recording = Recording(3, 10.0)
+    recording = Recording(3, 10.0, began_s=0.0)
     for number in range(1, 60):
-        recording.end(10.0 * number, SHOP, rows(number))
+        if recording.due(10.0 * number) or number == 59:
+            recording.end(10.0 * number, SHOP, rows(number))
 
         assert len(recording.series.points) <= 8
     assert rows(59)[500]["candidate_requests"] == recording.series.rows[500]["candidate_requests"]
@@ -125,6 +126,19 @@ def test_where_there_are_too_many_decisions_they_merge_too(monkeypatch: pytest.M
 
     assert 5 == len(thinned(points))
     assert 9 == summed(p.rows for p in thinned(points))[500]["candidate_requests"]
+
+
+def test_many_decisions_in_a_short_time_do_not_make_stretches_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SERIES_POINTS_MAX", 8)
+    recording = Recording(3, 10.0)
+    for number in range(100):
+        recording.end(0.1 * number, SHOP, {}, event="paused")
+
+    assert (10.0, True) == (recording.series.interval_s, len(recording.series.points) <= 8)
+
+
+def test_it_begins_when_the_rollout_does() -> None:
+    assert [False, True] == [Recording(3, 10.0, began_s=90.0).due(at_s) for at_s in (99.0, 100.0)]
 
 
 def test_two_stretches_that_merge_end_as_the_later_one() -> None:

@@ -11,12 +11,14 @@ from msgspec.structs import replace
 
 from proxy import limits
 from proxy.analysis.guard import Tally
+from proxy.analysis.series import Point, Series
+from proxy.analysis.stretches import Side, Stretch
 from proxy.clock import ManualClock
 from proxy.model.position import Phase, Position, Record
-from proxy.model.series import Point, Series
 from proxy.store import Store, StoreUnavailable
 
-POINT = Point(1.5, 10.0, "progressing", 0, 500, {500: {"candidate_requests": 3, "candidate": {"reset": 1}}}, {"v2": {4: 3}})
+ROWS = {500: {"candidate_requests": 3, "candidate": {"reset": 1}}}
+POINT = Point(1.5, "progressing", 0, 500, ROWS, Stretch(10.0, Side(3, 1, {4: 2}), Side(60, 0, {3: 60})))
 SERIES = Series(10.0, (POINT, replace(POINT, at_s=2.5, evidence={"failures": 1.5}, checks={"p99": "pass"}, event="step")))
 SHOP = Position("shop", "v1", Phase.PROGRESSING, "v2", rollout=3)
 

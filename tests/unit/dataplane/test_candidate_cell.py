@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from proxy import limits
-from proxy.telemetry.candidate_cell import CandidateCell
+from proxy.dataplane.candidate_cell import CandidateCell
 from proxy.telemetry.recorder import Cell
 from proxy.telemetry.snapshot import CellDelta, Reached
 
@@ -88,7 +88,7 @@ def test_users_beyond_the_bound_are_counted_not_kept(monkeypatch: pytest.MonkeyP
 
 def test_the_last_request_is_told_by_when_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
-    monkeypatch.setattr("proxy.telemetry.candidate_cell.perf_counter", lambda: now)
+    monkeypatch.setattr("proxy.dataplane.candidate_cell.perf_counter", lambda: now)
     cell = candidate()
     cell.record(200, None, 1.0, True, 0)  # began at 99
     cell.record(504, "timeout", 30.0, True, 0)  # began at 70
