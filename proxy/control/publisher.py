@@ -43,13 +43,13 @@ def build(intent: Intent, positions: Mapping[str, Position], generation: int) ->
 def _service_plan(service: Service, position: Position | None) -> ServicePlan:
     if not service.target:
         weights = dict(service.traffic)
-        rollout, stable, candidate = 0, "", ""
+        rollout, stable, candidate, slow_over_s = 0, "", "", 0.0
     else:
         assert position is not None, f"{service.name} has a target and no position"
         weights = weights_of(position)
-        stable, rollout, candidate = position.stable, 0, ""
+        stable, rollout, candidate, slow_over_s = position.stable, 0, "", 0.0
         if position.phase not in RESTING and service.version(position.candidate) is not None:
-            rollout, candidate = position.rollout, position.candidate
+            rollout, candidate, slow_over_s = position.rollout, position.candidate, position.slow_over_s
     return ServicePlan(
         name=service.name,
         versions=service.versions,
@@ -70,6 +70,7 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         limits=service.limits,
         tls=service.tls,
         drain_s=service.rollout.drain_s,
+        slow_over_s=slow_over_s,
     )
 
 

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING
 
 from proxy import limits
 from proxy.clock import Clock, SystemClock
-from proxy.dataplane.candidate_cell import CandidateCell
-from proxy.dataplane.cutover import Barrier
 from proxy.dataplane.departures import Departures
+from proxy.dataplane.cutover import Barrier
 from proxy.dataplane.door import Acceptor, Compiled, Doors
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Peer, RequestIds
@@ -33,6 +32,7 @@ from proxy.dataplane.resolver import Resolver
 from proxy.dataplane.retrying import Budget, ReplayRoom
 from proxy.dataplane.room import Room
 from proxy.dataplane.rules import Rulebook, Rules
+from proxy.dataplane.shares import of_one_worker
 from proxy.dataplane.tracing import Tracer, check_tracing, tracer_for
 from proxy.dataplane.wheel import Wheel
 from proxy.errors import PlanRefused
@@ -41,6 +41,7 @@ from proxy.model.plan import RoutePlan, ServicePlan
 from proxy.model.service import Endpoint
 from proxy.routing.table import Table
 from proxy.tasks import TaskGroup
+from proxy.telemetry.candidate_cell import CandidateCell
 from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.recorder import Cell
 from proxy.telemetry.snapshot import EndpointState, Snapshot
@@ -138,6 +139,7 @@ class DataPlane:
 
     def prepare(self, plan: RoutePlan) -> None:
         """Compile a plan whole and keep it for ``commit``. Raises PlanRefused, and then nothing has changed."""
+        plan = of_one_worker(plan)
         pools: dict[PoolKey, Pool] = {}
         cells: list[Cell] = []
         legs = {service.name: self._legs(plan, service, pools, cells) for service in plan.services}
@@ -177,6 +179,7 @@ class DataPlane:
                 rollout=service.rollout,
                 candidate_share=share,
                 is_candidate=is_candidate,
+                slow_over_s=service.slow_over_s,
             )
             cells.append(cell)
             nowhere = Pool(self, service.name, version.name, Endpoint())

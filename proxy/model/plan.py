@@ -8,7 +8,7 @@ from proxy import limits
 from proxy.limits import DRAIN_STREAMS_S
 from proxy.model.intent import AccessLog, Listener, Tracing
 from proxy.model.route import Route
-from proxy.model.service import Ejection, EndpointLimits, Health, OriginTls, Override, Retries, Sticky, Timeouts, Version
+from proxy.model.service import Ejection, EndpointLimits, Health, OriginTls, Override, Retries, Shadow, Sticky, Timeouts, Version
 
 
 class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -16,7 +16,8 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``weights`` stand beside ``versions`` (relative, none negative, one at least above 0). While a rollout runs, ``rollout`` is its
     revision number (0: none), ``stable`` and ``candidate`` name its two versions and only those two have weight. Long-lived connections
-    of a version that loses all its weight are closed over ``drain_s`` seconds.
+    of a version that loses all its weight are closed over ``drain_s`` seconds. ``shadow`` names the version that copies go to.
+    A drawn answer that took more than ``slow_over_s`` is counted as slow; 0: none is.
     """
 
     name: str
@@ -37,13 +38,16 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: EndpointLimits | None = None
     tls: OriginTls | None = None
     drain_s: float = DRAIN_STREAMS_S
+    shadow: Shadow | None = None
+    slow_over_s: float = 0.0
 
 
 class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A whole table in the making. Generations only grow; a worker serves exactly one and names it in every snapshot.
 
     ``workers`` is how many share what is limited over all of them.
-    ``nameservers`` (``address:port``) are asked for host names of endpoints; none: those of the system.
+    ``nameservers`` (``address:port``) are asked for host names of endpoints; none: those of the system. ``comparer`` is the path of the
+    unix socket where pairs of answers are compared; empty: nowhere.
     """
 
     generation: int
@@ -56,3 +60,4 @@ class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: int = 1
     tracing: Tracing | None = None
     nameservers: tuple[str, ...] = ()
+    comparer: str = ""
