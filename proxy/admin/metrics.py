@@ -49,6 +49,7 @@ class Figures(Collector):
         yield from self._guard()
         yield from self._configuration()
         yield from self._listeners()
+        yield self._notifications()
         yield from self._own()
 
     def _requests(self) -> Iterator[Metric]:
@@ -182,6 +183,13 @@ class Figures(Collector):
                 loaded.add_metric([name], int(not listener.tls_error))
                 expires.add_metric([name], listener.tls_expires_s)
         yield from (connections, refused, unproven, loaded, expires)
+
+    def _notifications(self) -> Metric:
+        told = CounterMetricFamily("headgate_notifications", "Records told to a target, by what came of it.", labels=["name", "result"])
+        for name, counts in self._control.outside.notifications.items():
+            for result, count in counts.items():
+                told.add_metric([name, result], count)
+        return told
 
     def _own(self) -> Iterator[Metric]:
         totals = self._control.totals

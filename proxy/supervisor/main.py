@@ -182,6 +182,7 @@ class Supervisor:
             return EXIT_CUT
         if self._failure is None:
             await self._control.settled()  # the workers' last counts are in the queue
+            await self._control.outside.finish()
         self._log.info("ended", cut=draining.result())
         return 0
 

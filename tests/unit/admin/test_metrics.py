@@ -11,6 +11,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from proxy.admin.metrics import Figures
+from proxy.control.notify import RESULTS
+from proxy.model.intent import Notification
 from proxy.model.rollout import CAUSES
 from proxy.telemetry.histogram import EXPOSED_S
 from proxy.telemetry.snapshot import EndpointState, ListenerState
@@ -51,8 +53,8 @@ def samples(b: Bench) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
     return {(s.name, tuple(sorted(s.labels.items()))): s.value for family in families for s in family.samples}
 
 
-def figure(b: Bench, name: str, **labels: str) -> float:
-    return samples(b)[name, tuple(sorted(labels.items()))]
+def figure(b: Bench, metric: str, /, **labels: str) -> float:
+    return samples(b)[metric, tuple(sorted(labels.items()))]
 
 
 async def busy(b: Bench) -> None:
@@ -195,3 +197,12 @@ async def test_broken_tls_files_of_a_service_are_told_once_and_so_is_that_they_a
 
         told = [event.text for event in b.control.events.since() if event.kind == "certificates"]
         assert ["service shop: ca.pem is broken", "service shop: its certificate files are taken"] == told
+
+
+async def test_notifications_are_counted_by_target_and_result_from_the_start() -> None:
+    ops, chat = Notification("ops", "http://ops/hook"), Notification("chat", "http://chat/hook", on=("rolled_back",))
+    async with bench(intent(notifications=(ops, chat))) as b:
+        await b.control.outside.finish()
+        told = {(n, r): figure(b, "headgate_notifications_total", name=n, result=r) for n in ("ops", "chat") for r in RESULTS}
+
+        assert {("ops", "sent"): 1.0} == {key: count for key, count in told.items() if count}
