@@ -9,11 +9,12 @@ from typing import Any
 
 from proxy.config import schema
 from proxy.config.build_listener import listener, origin_tls, shown_listener, shown_origin_tls
+from proxy.config.build_rollout import rollout, shown_rollout
 from proxy.config.build_route import match, route, shown_match, shown_route
+from proxy.config.build_shadow import shadow, shown_shadow
 from proxy.config.environment import escaped
 from proxy.config.scalars import Address, header_name, shown_duration
 from proxy.model.intent import AccessLog, Admin, Intent, Tracing
-from proxy.model.rollout import GateStep, Guard, RolloutPlan, ShadowStep, Step, WeightStep
 from proxy.model.service import Ejection, Endpoint, EndpointLimits, Health, Override, Retries, Service, Sticky, Timeouts, Version
 
 
@@ -53,7 +54,9 @@ def _service(name: str, given: schema.Service) -> Service:
         ejection=None if given.ejection is None else _ejection(given.ejection),
         limits=None if given.limits is None else _limits(given.limits),
         tls=None if given.tls is None else origin_tls(given.tls),
-        rollout=_rollout(given.rollout),
+        schema=given.schema_,
+        shadow=None if given.shadow is None else shadow(given.shadow),
+        rollout=rollout(given.rollout),
     )
 
 
@@ -75,34 +78,13 @@ def _limits(given: schema.Limits) -> EndpointLimits:
 
 def _version(name: str, given: schema.Version) -> Version:
     endpoints = tuple(Endpoint(*address) for address in given.endpoints if address is not None)
-    return Version(name, endpoints, labels=tuple(sorted(given.labels.items())), slow_start_s=given.slow_start)
-
-
-def _rollout(given: schema.Rollout) -> RolloutPlan:
-    guard = given.guard
-    plan = RolloutPlan(
-        strategy=given.strategy,
-        guard=Guard(
-            alpha=guard.alpha,
-            ratio=guard.ratio,
-            min_failures=guard.min_failures,
-            failures=tuple(cause for cause in guard.failures if cause is not None),
-            action=guard.action,
-        ),
-        deadline_s=given.deadline,
-        on_deadline=given.on_deadline,
-        drain_s=given.drain,
+    return Version(
+        name,
+        endpoints,
+        labels=tuple(sorted(given.labels.items())),
+        slow_start_s=given.slow_start,
+        runs_on=() if given.schema_ is None else tuple(number for number in given.schema_.runs_on if number is not None),
     )
-    if given.steps is None:
-        return plan
-    steps = tuple(_step(step) for step in given.steps if step is not None)
-    return RolloutPlan(plan.strategy, steps, plan.guard, plan.deadline_s, plan.on_deadline, plan.drain_s)
-
-
-def _step(given: schema.Step) -> Step:
-    if given.weight is None:
-        return GateStep()
-    return WeightStep(weight_bp=given.weight, for_s=given.for_, min_requests=given.min_requests)
 
 
 def effective(intent: Intent) -> dict[str, Any]:
@@ -145,7 +127,9 @@ def _shown_service(service: Service) -> dict[str, Any]:
         "fallback": service.fallback,
         **_shown_endpoint_rules(service),
         **({} if service.tls is None else {"tls": shown_origin_tls(service.tls)}),
-        "rollout": _shown_rollout(service.rollout),
+        **({"schema": service.schema} if service.schema else {}),
+        **({} if service.shadow is None else {"shadow": shown_shadow(service.shadow)}),
+        "rollout": shown_rollout(service.rollout),
     }
 
 
@@ -180,37 +164,12 @@ def _shown_version(version: Version) -> dict[str, Any]:
     endpoints = [
         endpoint.name if endpoint.unix else f"http{'s' if endpoint.tls else ''}://{endpoint.name}" for endpoint in version.endpoints
     ]
-    return {"endpoints": endpoints, "labels": dict(version.labels), "slow_start": shown_duration(version.slow_start_s)}
-
-
-def _shown_rollout(plan: RolloutPlan) -> dict[str, Any]:
-    guard = plan.guard
     return {
-        "strategy": plan.strategy,
-        "steps": [_shown_step(step) for step in plan.steps],
-        "guard": {
-            "alpha": guard.alpha,
-            "ratio": guard.ratio,
-            "min_failures": guard.min_failures,
-            "failures": list(guard.failures),
-            "action": guard.action,
-        },
-        "deadline": shown_duration(plan.deadline_s),
-        "on_deadline": plan.on_deadline,
-        "drain": shown_duration(plan.drain_s),
+        "endpoints": endpoints,
+        "labels": dict(version.labels),
+        "slow_start": shown_duration(version.slow_start_s),
+        **({"schema": {"runs_on": list(version.runs_on)}} if version.runs_on else {}),
     }
-
-
-def _shown_step(step: Step) -> dict[str, Any]:
-    if isinstance(step, GateStep):
-        return {"gate": step.gate}
-    if isinstance(step, ShadowStep):
-        whole, rest = divmod(step.percent_bp, 100)
-        copied = {"percent": step.percent_bp / 100 if rest else whole, "for": shown_duration(step.for_s)}
-        return {"shadow": copied | {"min_requests": step.min_requests}}
-    whole, rest = divmod(step.weight_bp, 100)
-    weight = step.weight_bp / 100 if rest else whole
-    return {"weight": weight, "for": shown_duration(step.for_s), "min_requests": step.min_requests}
 
 
 def _escaped(value: Any) -> Any:

@@ -1,10 +1,12 @@
-"""Checks of one service: its versions, where its traffic goes, what makes users sticky, overrides, and the plan of its rollout."""
+"""Checks of one service: its versions, where its traffic goes, what makes users sticky, overrides. ``check_rollout`` has its plan."""
 
 from __future__ import annotations
 
 from proxy.config import scalars, schema
 from proxy.config.build_route import match
 from proxy.config.check_match import check_match
+from proxy.config.check_rollout import check_rollout
+from proxy.config.check_shadow import check_schemas, check_shadow, is_version
 from proxy.config.places import KeyPath
 from proxy.config.report import Once, Report
 from proxy.model.route import Match
@@ -34,7 +36,9 @@ def check_service(report: Report, name: str, service: schema.Service) -> None:
     _tls(report, path, service)
     if service.fallback and report.has((*path, "traffic")) and not report.has((*path, "target")):
         report.wrong_key((*path, "fallback"), "means nothing beside traffic: a fixed split has no candidate; remove it")
-    _rollout(report, (*path, "rollout"), service.rollout)
+    check_shadow(report, path, service)
+    check_schemas(report, path, service)
+    check_rollout(report, path, service)
 
 
 def _endpoint_rules(report: Report, path: KeyPath, service: schema.Service) -> None:
@@ -59,13 +63,6 @@ def _tls(report: Report, path: KeyPath, service: schema.Service) -> None:
         report.wrong((*path, "tls", "verify"), "false leaves ca unused; remove one of the two")
 
 
-def _is_version(report: Report, path: KeyPath, at: KeyPath, version: str, *, is_key: bool = False) -> None:
-    versions = report.names((*path, "versions"))
-    if versions and version not in versions:
-        words = f"{version!r} is no version of {path[1]}; {report.document.mistakes.nearest(version, versions)}"
-        (report.wrong_key if is_key else report.wrong)(at, words)
-
-
 def _split(report: Report, path: KeyPath, service: schema.Service) -> None:
     has_traffic, has_target = report.has((*path, "traffic")), report.has((*path, "target"))
     if has_traffic and has_target:
@@ -76,9 +73,9 @@ def _split(report: Report, path: KeyPath, service: schema.Service) -> None:
         words = "has neither traffic nor target; give target: VERSION, or traffic: {VERSION: WEIGHT, ...}"
         report.wrong_key(path, words)
     if has_target and report.whole((*path, "target")):
-        _is_version(report, path, (*path, "target"), service.target)
+        is_version(report, path, (*path, "target"), service.target)
     for version in report.names((*path, "traffic")):
-        _is_version(report, path, (*path, "traffic", version), version, is_key=True)
+        is_version(report, path, (*path, "traffic", version), version, is_key=True)
     if service.traffic and report.whole((*path, "traffic")) and not sum(service.traffic.values()):
         report.wrong((*path, "traffic"), "gives every version the weight 0; one at least has to be above it")
 
@@ -102,41 +99,7 @@ def _sticky(report: Report, path: KeyPath, sticky: schema.Sticky | None) -> None
 def _override(report: Report, path: KeyPath, index: int, override: schema.Override) -> None:
     at = (*path, "overrides", index)
     if report.whole((*at, "version")):
-        _is_version(report, path, (*at, "version"), override.version)
+        is_version(report, path, (*at, "version"), override.version)
     check_match(report, (*at, "match"), override.match)
     if report.whole((*at, "match")) and match(override.match) == Match():
         report.wrong((*at, "match"), "is empty, so every request would be an override; name a header, path or the like")
-
-
-def _rollout(report: Report, path: KeyPath, rollout: schema.Rollout) -> None:
-    for index, step in enumerate(rollout.steps or ()):
-        if step is not None:
-            _step(report, (*path, "steps", index), first=index == 0)
-    causes = Once(report, "is given already, at")
-    for index, cause in enumerate(rollout.guard.failures):
-        if cause is not None:
-            causes.take(cause, (*path, "guard", "failures", index))
-    if not rollout.deadline or not report.whole(path):
-        return
-    shortest_s = sum(step.for_ for step in rollout.steps or () if step is not None)
-    if rollout.deadline <= shortest_s:
-        steps, deadline = scalars.shown_duration(shortest_s), scalars.shown_duration(rollout.deadline)
-        report.wrong((*path, "deadline"), f"{deadline} is over before the steps are, which take {steps} at least; allow more")
-
-
-def _step(report: Report, path: KeyPath, *, first: bool) -> None:
-    has_gate, has_weight = report.has((*path, "gate")), report.has((*path, "weight"))
-    if has_gate and has_weight:
-        report.wrong_key((*path, "gate"), "stands beside weight; make it a step of its own, which keeps the weight before it")
-    elif has_gate:
-        for key in ("for", "min_requests"):
-            if report.has((*path, key)):
-                report.wrong_key((*path, key), "means nothing in a gate, which waits for an operator; give it to the step before")
-        if first:
-            report.wrong(path, "is a gate before any weight, so nothing could be judged at it; put a weight step first")
-    elif not has_weight and not _has_unserved(report, path):
-        report.wrong(path, "has neither weight nor gate; write {weight: 5, for: 5m} or {gate: manual}")
-
-
-def _has_unserved(report: Report, path: KeyPath) -> bool:
-    return any(key in schema.Step.NOT_SERVED for key in report.names(path))

@@ -13,7 +13,7 @@ from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from proxy import limits
-from proxy.config import scalars, scalars_route
+from proxy.config import scalars, scalars_rollout, scalars_route
 from proxy.config.document import Plain
 
 T = TypeVar("T")
@@ -141,6 +141,18 @@ def line(value: object) -> str:
         raise refused(str(error)) from None
 
 
+def query(value: object) -> str:
+    """A query, which may have several lines."""
+    text = text_of(value, "a query")
+    if len(text) > limits.QUERY_CHARS_MAX:
+        raise refused(f"has {len(text)} characters; {limits.QUERY_CHARS_MAX} are allowed")
+    try:
+        scalars.one_line(text.translate({0x0A: " ", 0x09: " "}))
+    except ValueError as error:
+        raise refused(str(error)) from None
+    return text.strip()
+
+
 def word(wanted: str) -> BeforeValidator:
     """Text for a fixed set of words."""
     return BeforeValidator(lambda value: text_of(value, wanted))
@@ -206,6 +218,28 @@ StepWeight = Annotated[
     scalar("a percentage like 5 or 12.5", scalars.step_weight_bp),
     _json(["number", "string"], exclusiveMinimum=0, maximum=100),
 ]
+CopiedPercent = Annotated[
+    int, scalar("a percentage like 20", scalars_rollout.copies_bp), _json(["number", "string"], exclusiveMinimum=0, maximum=100)
+]
+SlowOver = Annotated[float | None, scalar("a duration like 500ms, stable_p99 or off", scalars_rollout.slow_over_s), _json("string")]
+CheckInterval = Annotated[float, duration(0.1, 3600), _DURATION_JSON]
+CheckWindow = Annotated[float, duration(0, limits.CHECK_WINDOW_S_MAX), _DURATION_JSON]
+FailureWindow = Annotated[float, duration(0.1, 24 * 3600), _DURATION_JSON]
+Weekly = Annotated[
+    int,
+    scalar("a time of the week like Fri 16:00", scalars_rollout.weekly_min),
+    _json("string", examples=["Fri 16:00", "Mon 08:00"]),
+]
+Zone = Annotated[str, scalar("a time zone like Europe/Berlin", scalars_rollout.zone), _json("string")]
+Query = Annotated[str, BeforeValidator(query), _json("string", minLength=1, maxLength=limits.QUERY_CHARS_MAX)]
+JsonPath = Annotated[str, scalar("a JSON path like $.orders.rate", scalars_rollout.json_path), _json("string", pattern=r"^\$")]
+DifferencePath = Annotated[
+    str,
+    scalar("a path like $.generated_at or header:etag", scalars_rollout.difference_path),
+    _json("string", examples=["$.generated_at"]),
+]
+Number = Annotated[float, scalar("a number", scalars_rollout.number), _json("number")]
+Limit = Annotated[str, scalar("a limit like 0.01, 1% or 500ms", scalars.one_line), _json(["number", "string"])]
 Fraction = Annotated[float, scalar("a fraction like 0.1 or 10%", scalars.fraction), _json(["number", "string"], minimum=0, maximum=1)]
 Weight = Annotated[float, real(0, 1_000_000), _json("number", minimum=0, maximum=1_000_000)]
 Truth = Annotated[bool, BeforeValidator(truth)]

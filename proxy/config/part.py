@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,6 @@ Items = list[T | None]
 
 
 class Part(BaseModel):
-    """A mapping of the file. ``NOT_SERVED``: keys of the format that this version does not act on, and therefore refuses."""
+    """A mapping of the file; a key that it does not know is a mistake."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
-    NOT_SERVED: ClassVar[frozenset[str]] = frozenset()

@@ -19,31 +19,45 @@ from proxy import limits
 from proxy.config import fields as f
 from proxy.config.part import Items, Part
 from proxy.config.scalars import shown_duration
+from proxy.config.scalars_route import shown_size
+from proxy.config.schema_check import Check, Hook, HttpCheck, PrometheusCheck
 from proxy.config.schema_listener import Listener, OriginTls
+from proxy.config.schema_rollout import Freeze, Gate, Guard, Rollout, ShadowStep, Step
 from proxy.config.schema_route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteHeaders, RouteTimeouts
+from proxy.config.served import NOT_SERVED
 from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
 from proxy.model.intent import Tracing as TracingModel
-from proxy.model.rollout import CAUSES, Cause
-from proxy.model.rollout import Guard as GuardModel
+from proxy.model.service import REDACTED_IN_COPIES, EndpointLimits, RetryCause
 from proxy.model.service import Ejection as EjectionModel
-from proxy.model.service import EndpointLimits, RetryCause
 from proxy.model.service import Health as HealthModel
 from proxy.model.service import Retries as RetriesModel
+from proxy.model.service import Shadow as ShadowModel
 
 __all__ = [
+    "Check",
     "File",
+    "Freeze",
+    "Gate",
+    "Guard",
     "HeaderRules",
+    "Hook",
+    "HttpCheck",
     "Listener",
     "Match",
     "Part",
+    "PrometheusCheck",
     "RateLimit",
     "Redirect",
     "Rewrite",
+    "Rollout",
     "Route",
     "RouteHeaders",
     "RouteTimeouts",
     "Service",
+    "Shadow",
+    "ShadowStep",
+    "Step",
     "json_schema",
 ]
 
@@ -100,7 +114,6 @@ class Resolver(Part):
 class Version(Part):
     """One release of a service."""
 
-    NOT_SERVED = frozenset({"schema"})
     endpoints: Items[f.EndpointAddress] = Field(
         description="Where it answers: `http://host:port`, `https://host:port` or `unix:/path`; requests are balanced among them.",
         min_length=1,
@@ -115,6 +128,15 @@ class Version(Part):
         default="0",
         validate_default=True,
         description="How long an endpoint that has become healthy, or is new, takes to get its full share.",
+    )
+    schema_: VersionSchema | None = Field(default=None, alias="schema", description="The database schemas it runs on. Left out: any.")
+
+
+class VersionSchema(Part):
+    """The database schemas that a version works with."""
+
+    runs_on: Items[Annotated[int, f.whole(1, 10**9)]] = Field(
+        description="Their numbers. Left out: any.", min_length=1, max_length=limits.SCHEMAS_PER_VERSION_MAX
     )
 
 
@@ -218,76 +240,46 @@ class Retries(Part):
     )
 
 
-class Step(Part):
-    """One step of a rollout: either a weight, or a gate."""
+class Shadow(Part):
+    """Copies of safe requests (GET, HEAD, OPTIONS) to a version whose answers nobody gets; they are compared instead."""
 
-    NOT_SERVED = frozenset({"shadow", "hooks", "checks"})
-    weight: f.StepWeight | None = Field(
-        default=None, description="The candidate's share in percent of the service's traffic, to two decimals."
+    version: f.Name = Field(
+        default="", description="Who gets the copies all the time. Left out: the candidate, in a rollout's shadow steps."
     )
-    for_: f.Duration = Field(default="0", validate_default=True, alias="for", description="How long the step lasts at least.")
-    min_requests: Annotated[int, f.whole(0, 10**9)] = Field(
-        default=0, description="How many requests the candidate must have answered in the step at least."
+    percent: f.CopiedPercent = Field(
+        default="100", validate_default=True, description="The share of the safe requests that is copied to version, in percent."
     )
-    gate: Annotated[Literal["manual"] | None, f.word("manual")] = Field(
-        default=None, description="`manual` keeps the weight of the step before until an operator promotes."
+    timeout: f.Timeout = Field(
+        default=shown_duration(ShadowModel().timeout_s), validate_default=True, description="How long a copy's answer may take."
     )
-
-
-class Guard(Part):
-    """The test that is always on while a candidate has weight: it acts once the candidate has provably failed more than stable."""
-
-    NOT_SERVED = frozenset({"slow_over", "max_users_with_errors", "max_errors"})
-    alpha: Annotated[float, f.real(0, 0.5, ends=False)] = Field(
-        default=GuardModel().alpha,
-        description="How likely a false alarm may be over a whole rollout; 0.001 is one rollout in a thousand.",
+    max_in_flight: Annotated[int, f.whole(1, 10_000)] = Field(
+        default=ShadowModel().max_in_flight, description="Copies under way at a time in a worker; more are dropped and counted."
     )
-    ratio: Annotated[float, f.real(1, 1000)] = Field(
-        default=GuardModel().ratio, description="How many times as often as stable the candidate may fail before it counts as worse."
+    max_bytes: f.Size = Field(
+        default=shown_size(ShadowModel().max_bytes), validate_default=True, description="How much of an answer is kept to be compared."
     )
-    min_failures: Annotated[int, f.whole(1, 1_000_000)] = Field(
-        default=GuardModel().min_failures, description="The fewest failures of the candidate on which the guard acts."
-    )
-    failures: Items[Annotated[Cause, f.word("a cause of failure")]] = Field(
-        default=list(GuardModel().failures), description="What counts as a failure: " + ", ".join(CAUSES) + ".", min_length=1
-    )
-    action: Annotated[Literal["rollback", "pause"], f.word("rollback or pause")] = Field(
-        default=GuardModel().action, description="What the guard does: everything back to stable, or stop and wait for an operator."
-    )
-
-
-class Rollout(Part):
-    """How the service moves to a new target."""
-
-    NOT_SERVED = frozenset(
-        {"checks", "interval", "failure_limit", "failure_window", "window", "hooks", "keep_old", "undo_window"}
-        | {"batch", "min_ready", "slow_start", "on_unhealthy", "max_users_with_errors", "max_errors"}
-    )
-    strategy: Annotated[Literal["canary"], f.word("canary")] = Field(
-        default="canary", description="canary: the candidate's share grows step by step."
-    )
-    steps: Items[Step] | None = Field(
-        default=None,
-        description="What the candidate goes through before it becomes stable. Left out: 5, 25 and 50 percent for five minutes each.",
+    compare: f.Truth = Field(default=ShadowModel().compare, description="Whether answers are compared with the original's.")
+    ignore: Items[f.DifferencePath] = Field(
+        default=[],
+        description="What is not compared, like $.generated_at or header:etag.",
         min_length=1,
-        max_length=limits.STEPS_PER_ROLLOUT_MAX,
+        max_length=limits.SHADOW_RULES_MAX,
     )
-    guard: Guard = Field(default_factory=Guard, description="The test that takes a bad candidate out.")
-    deadline: f.Duration = Field(default="0", validate_default=True, description="How long the whole rollout may take; 0 is for ever.")
-    on_deadline: Annotated[Literal["rollback", "pause"], f.word("rollback or pause")] = Field(
-        default="rollback", description="What happens when the deadline passes."
+    allow: Items[f.DifferencePath] = Field(
+        default=[],
+        description="Differences that are meant: counted, and held against nobody.",
+        min_length=1,
+        max_length=limits.SHADOW_RULES_MAX,
     )
-    drain: f.DrainTime = Field(
-        default=shown_duration(limits.DRAIN_STREAMS_S),
-        validate_default=True,
-        description="Over which time the tunnels and event streams of a version that has lost its traffic are closed, one by one.",
+    noise: f.Name = Field(default="", description="A version that gets the same copies and tells what differs by itself.")
+    redact: Items[f.HeaderName] = Field(
+        default=list(REDACTED_IN_COPIES), description="Request headers that copies do not carry.", max_length=limits.RULES_MAX
     )
 
 
 class Service(Part):
     """What requests are for; it has one version or several. Either traffic or target is given, never both."""
 
-    NOT_SERVED = frozenset({"shadow", "schema", "tracing"})
     versions: dict[str, Version] = Field(
         description="The releases of the service, by name.", min_length=1, max_length=limits.VERSIONS_PER_SERVICE_MAX
     )
@@ -319,13 +311,18 @@ class Service(Part):
         default=False,
         description="Whether stable answers a GET, HEAD or OPTIONS that fails on the candidate; it stays the candidate's failure.",
     )
+    schema_: Annotated[int, f.whole(1, 10**9)] = Field(
+        default=0,
+        alias="schema",
+        description="The number of its database's present schema: no version that does not run on it is made live. Left out: not said.",
+    )
+    shadow: Shadow | None = Field(default=None, description="Copies of requests, whose answers are compared. Left out: none.")
     rollout: Rollout = Field(default_factory=Rollout, description="How the service moves to a new target.")
 
 
 class File(Part):
     """The configuration of a headgate: where it listens, the services behind it, and which requests go where."""
 
-    NOT_SERVED = frozenset({"experiments", "flags", "gitops", "fleet"})
     listeners: Items[Listener] = Field(description="Where clients connect.", min_length=1)
     admin: Admin = Field(default_factory=Admin, description="Where operators connect.")
     workers: f.Workers = Field(default=1, description="How many processes carry the traffic; `auto` is one a core.")
@@ -342,12 +339,16 @@ class File(Part):
     routes: Items[Route] = Field(description="Which requests go to which service.", min_length=1, max_length=limits.ROUTES_MAX)
 
 
-NOT_SERVED_WORDS: dict[str, frozenset[str]] = {"strategy": frozenset({"blue_green", "rolling"})}
-"""Words of the format, by key, that this version does not act on."""
-
-
 class _Described(GenerateJsonSchema):
-    """Leaves out what only this program says: None, for a key that was left out or a value that was refused."""
+    """Leaves out what only this program says (None, for a key that was left out or a value that was refused) and what is not served."""
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        for key in NOT_SERVED.get(schema["cls"].__name__, ()):
+            made["properties"].pop(key, None)
+        if schema["cls"] is Gate:
+            return {"anyOf": [{"const": "manual"}, made]}
+        return made
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import pydantic
@@ -19,11 +19,12 @@ from proxy.config import document as tree
 from proxy.config.fields import OWN_WORDS, given
 from proxy.config.merge import Document
 from proxy.config.part import Part
-from proxy.config.places import KeyPath
-from proxy.config.schema import NOT_SERVED_WORDS, File, Listener, Service
+from proxy.config.places import KeyPath, Place
+from proxy.config.schema import File, Listener, Service
 from proxy.config.schema_route import Route
+from proxy.config.served import NOT_SERVED, NOT_SERVED_WORDS
 
-NOT_SERVED: Final = "is not served by this version of headgate (remove it; see CHANGELOG.md)"
+_UNSERVED: Final = "is not served by this version of headgate (remove it; see CHANGELOG.md)"
 _PASSES: Final = 8  # each takes out one more level of what cannot be read; the schema is 7 levels deep
 
 
@@ -51,6 +52,10 @@ def shape(document: Document) -> Shaped:
     """The file as far as it can be read; what cannot is added to the document's mistakes."""
     gaps: list[KeyPath] = []
     data = _data(document.root, (), gaps)
+    for place, path, words in list(_unserved(document.root, File, ())):
+        document.mistakes.add(place, path, words)
+        _take_out(data, path)
+        gaps.append(path)
     model: type[File] = File
     for _ in range(_PASSES):
         try:
@@ -82,6 +87,26 @@ def _data(node: tree.Node, path: KeyPath, gaps: list[KeyPath]) -> Any:
     if node.text is None:
         gaps.append(path)
     return node.text
+
+
+def _unserved(node: tree.Node, annotation: Any, path: KeyPath) -> Iterator[tuple[Place, KeyPath, str]]:
+    """The keys and words of the tree that the schema may well have and nothing acts on, with where they stand and what to say."""
+    if isinstance(node, tree.Mapping):
+        part = annotation if isinstance(annotation, type) and issubclass(annotation, Part) else None
+        refused = NOT_SERVED.get(part.__name__, frozenset()) if part is not None else frozenset()
+        for key, (place, child) in node.entries.items():
+            word = child.text if isinstance(child, tree.Scalar) else None
+            if key in refused:
+                yield place, (*path, key), _UNSERVED
+            elif part is not None and word in NOT_SERVED_WORDS.get(key, ()):
+                yield child.place, (*path, key), f"{word} {_UNSERVED}"
+            elif part is None:
+                yield from _unserved(child, _item(annotation), (*path, key))
+            elif (known := _field(part, key)) is not None:
+                yield from _unserved(child, _bare(known.annotation), (*path, key))
+    elif isinstance(node, tree.Sequence):
+        for index, child in enumerate(node.items):
+            yield from _unserved(child, _item(annotation), (*path, index))
 
 
 def _take_out(data: Any, path: KeyPath) -> None:
@@ -129,17 +154,15 @@ def _words(detail: ErrorDetails, document: Document) -> str:
 
 
 def _not_a_word(key: str, word: str, path: KeyPath, document: Document) -> str:
-    if word in NOT_SERVED_WORDS.get(key, ()):
-        return f"{word} {NOT_SERVED}"
     allowed = _literals(_annotation(path))
     return f"{word!r} is not allowed; {document.mistakes.nearest(word, allowed)}"
 
 
 def _unknown(path: KeyPath, document: Document) -> str:
     part, key = _part(path[:-1]), str(path[-1])
-    if key in part.NOT_SERVED:
-        return NOT_SERVED
-    return f"is no known key; {document.mistakes.nearest(key, (info.alias or name for name, info in part.model_fields.items()))}"
+    known = [info.alias or name for name, info in part.model_fields.items()]
+    served = [name for name in known if name not in NOT_SERVED.get(part.__name__, ())]
+    return f"is no known key; {document.mistakes.nearest(key, served)}"
 
 
 def _meaning(path: KeyPath) -> str:
@@ -147,15 +170,16 @@ def _meaning(path: KeyPath) -> str:
     if path and isinstance(path[-1], str):
         parent = _annotation(path[:-1])
         if isinstance(parent, type) and issubclass(parent, Part):
-            return _field(parent, path[-1]).description or ""
+            field = _field(parent, path[-1])
+            return "" if field is None else field.description or ""
     annotation = _annotation(path)
     if isinstance(annotation, type) and issubclass(annotation, Part):
         return (annotation.__doc__ or "").strip().split("\n")[0]
     return ""
 
 
-def _field(part: type[Part], key: str) -> pydantic.fields.FieldInfo:
-    return next(info for name, info in part.model_fields.items() if key in (info.alias, name))
+def _field(part: type[Part], key: str) -> pydantic.fields.FieldInfo | None:
+    return next((info for name, info in part.model_fields.items() if key == (info.alias or name)), None)
 
 
 def _part(path: KeyPath) -> type[Part]:
@@ -169,10 +193,18 @@ def _annotation(path: KeyPath) -> Any:
     annotation: Any = File
     for part in path:
         if isinstance(annotation, type) and issubclass(annotation, Part):
-            annotation = _bare(_field(annotation, str(part)).annotation)
+            field = _field(annotation, str(part))
+            assert field is not None, "the schema complains of its own keys only"
+            annotation = _bare(field.annotation)
         else:
-            annotation = _bare(typing.get_args(annotation)[-1])
+            annotation = _item(annotation)
     return annotation
+
+
+def _item(annotation: Any) -> Any:
+    """The type of what a list or mapping of the schema holds; None where it holds nothing."""
+    held = typing.get_args(annotation)
+    return _bare(held[-1]) if held else None
 
 
 def _bare(annotation: Any) -> Any:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from proxy.config import load
+from tests.kit.served import serve_everything
 
 CASES = sorted((Path(__file__).parent / "accepted").glob("*.json"))
 
@@ -21,7 +22,8 @@ def test_there_are_cases() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_a_configuration_becomes_its_intent(case: Path) -> None:
+def test_a_configuration_becomes_its_intent(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_everything(monkeypatch)
     path = case.with_suffix("") if case.with_suffix("").is_dir() else case.with_suffix(".yaml")
     files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
     lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]

@@ -64,7 +64,8 @@ STEPS = st.lists(
 
 @st.composite
 def rollouts(draw: st.DrawFn) -> RolloutPlan:
-    steps = tuple(draw(STEPS))
+    weights = iter(sorted(draw(st.lists(st.integers(1, 10_000), min_size=5, max_size=5))))  # they only grow
+    steps = tuple(msgspec.structs.replace(s, weight_bp=next(weights)) if isinstance(s, WeightStep) else s for s in draw(STEPS))
     shortest = sum(step.for_s for step in steps if isinstance(step, WeightStep))
     deadline_s = draw(st.just(0.0) | seconds(3600, 1).map(lambda more: round(shortest + more, 3)))
     guard = Guard(

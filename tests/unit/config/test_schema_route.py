@@ -10,7 +10,3 @@ def test_every_part_of_a_route_is_known_to_the_schema() -> None:
     parts = [name for name, value in vars(schema_route).items() if isinstance(value, type) and issubclass(value, Part)]
 
     assert [] == [name for name in parts if not hasattr(schema, name)]
-
-
-def test_a_route_refuses_no_key_of_the_format() -> None:
-    assert frozenset() == schema_route.Route.NOT_SERVED

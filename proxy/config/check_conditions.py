@@ -1,0 +1,98 @@
+"""Checks of a rollout's checks: what each asks, whether it has a limit, in which unit, and whether it could ever act."""
+
+from __future__ import annotations
+
+from proxy.config import scalars, scalars_rollout, schema
+from proxy.config.places import KeyPath
+from proxy.config.report import Once, Report
+from proxy.model.rollout import Metric
+
+_KINDS = ("metric", "prometheus", "http")
+_LIMITS = ("max", "min", "max_ratio", "max_delta")
+
+
+def check_conditions(report: Report, at: KeyPath, plan: schema.Rollout) -> None:
+    """The checks of the plan at ``at``, and how many of them may fail."""
+    names = Once(report, "is the name of another check, at")
+    for index, check in enumerate(plan.checks):
+        here = (*at, "checks", index)
+        if check is None:
+            continue
+        if check.name and report.whole((*here, "name")):
+            names.take(check.name, (*here, "name"))
+        _check(report, here, check)
+    if not report.has((*at, "checks")):
+        for key in ("interval", "failure_limit", "failure_window"):
+            if report.has((*at, key)):
+                report.wrong_key((*at, key), "means nothing without checks; add some, or remove it")
+        return
+    _failures(report, at, plan)
+
+
+def _check(report: Report, here: KeyPath, check: schema.Check) -> None:
+    given = [key for key in _KINDS if report.has((*here, key))]
+    if len(given) > 1:
+        report.wrong_key((*here, given[1]), f"stands beside {given[0]}; one check asks one thing, so make two of them")
+        return
+    if not given:
+        report.wrong(here, "asks nothing; give metric, prometheus or http")
+        return
+    if not report.whole((*here, given[0])):
+        return
+    if check.metric is not None:
+        _metric(report, here, check, check.metric)
+        return
+    for key in (*_LIMITS, "window"):
+        if report.has((*here, key)):
+            report.wrong_key((*here, key), _beside(given[0], key))
+    asked, at = check.prometheus or check.http, (*here, given[0])
+    if asked is None:
+        return
+    if isinstance(asked, schema.HttpCheck) and not asked.value:
+        for key in ("max", "min"):
+            if report.has((*at, key)):
+                report.wrong_key((*at, key), "limits nothing: without value the answer is not read; add value: $.PATH")
+    elif asked.max is None and asked.min is None:
+        report.wrong_key(at, "has no limit; give it max, min or both")
+    elif asked.max is not None and asked.min is not None and asked.max < asked.min:
+        report.wrong((*at, "max"), f"{asked.max:g} is below min, which is {asked.min:g}; no number keeps within both")
+
+
+def _beside(kind: str, key: str) -> str:
+    if key in ("max", "min"):
+        return f"belongs into {kind}: write {{{kind}: {{..., {key}: ...}}}}"
+    if key == "window":
+        return f"belongs to a metric; what {kind} looks back over is its own business, so remove it"
+    return "compares with stable, which only a metric can; give max or min"
+
+
+def _metric(report: Report, here: KeyPath, check: schema.Check, metric: Metric) -> None:
+    limits: dict[str, float] = {}
+    for key in ("max", "min", "max_delta"):
+        text = getattr(check, key)
+        if text is not None:
+            try:
+                limits[key] = scalars_rollout.limit(metric, text)
+            except ValueError as error:
+                report.wrong((*here, key), str(error))
+    if not any(report.has((*here, key)) for key in _LIMITS):
+        report.wrong_key(here, "has no limit; give it max, min, max_ratio or max_delta")
+    if limits.get("max", 0) < limits.get("min", 0) and "max" in limits:
+        report.wrong((*here, "max"), f"{check.max} is below min, which is {check.min}; nothing keeps within both")
+    for key in ("max_ratio", "max_delta"):
+        if report.has((*here, key)) and metric == "requests_per_second":
+            report.wrong_key((*here, key), "compares shares of the traffic, which the weights set; give min or max")
+        elif report.has((*here, key)) and metric == "shadow_mismatch_rate":
+            report.wrong_key((*here, key), "has nothing to compare with, for stable gets no copies; give max")
+
+
+def _failures(report: Report, at: KeyPath, plan: schema.Rollout) -> None:
+    """Whether so many failures can come together as it takes."""
+    acting = [check for check in plan.checks if check is None or not check.dry_run]
+    if not acting or not all(report.whole((*at, key)) for key in ("checks", "interval", "failure_limit", "failure_window")):
+        return
+    most = (int(plan.failure_window / plan.interval) + 1) * len(acting)
+    if most <= plan.failure_limit:
+        window, every = scalars.shown_duration(plan.failure_window), scalars.shown_duration(plan.interval)
+        words = f"{plan.failure_limit} is never exceeded: {window} of failure_window have room for {most} results, one each {every}"
+        report.wrong((*at, "failure_limit"), f"{words}; lower it, or make the window longer")

@@ -1,0 +1,82 @@
+"""What refused values of checks must not cause; the checks' own words are golden cases of the conformance tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from proxy.config import ConfigInvalid, load
+from tests.kit.served import serve_everything
+
+TEXT = """\
+listeners: [{name: web, address: 127.0.0.1:8080}]
+services:
+  shop:
+    versions: {v1: {endpoints: [127.0.0.1:9001]}}
+    target: v1
+    rollout: {ROLLOUT}
+routes: [{match: {}, service: shop}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _served(monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_everything(monkeypatch)
+
+
+def wrong(tmp_path: Path, rollout: str) -> list[str]:
+    file = tmp_path / "f.yaml"
+    file.write_text(TEXT.replace("ROLLOUT", rollout))
+    try:
+        load(file, env={})
+    except ConfigInvalid as error:
+        return [mistake.key.removeprefix("services.shop.rollout.") for mistake in error.mistakes]
+    return []
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        "metric: error_rate, max: 1%",
+        "metric: latency_p99, max_ratio: 1.3",
+        "metric: latency_p90, max_delta: 20ms, window: 1m",
+        "metric: requests_per_second, min: 3, max: 3",
+        "metric: shadow_mismatch_rate, max: 0",
+        "http: {url: 'https://a/ok'}",
+        "http: {url: 'https://a/ok', value: $, max: 0}",
+        "prometheus: {address: 'http://127.0.0.1:9090/prom', query: up, min: -0.5}",
+    ],
+)
+def test_a_check_that_can_fail_is_accepted(tmp_path: Path, check: str) -> None:
+    assert [] == wrong(tmp_path, f"checks: [{{name: a, {check}}}]")
+
+
+def test_a_limit_of_a_metric_that_was_refused_is_not_read(tmp_path: Path) -> None:
+    assert ["checks[0].metric"] == wrong(tmp_path, "checks: [{name: a, metric: errors, max: 5s}]")
+
+
+def test_a_limit_that_was_refused_is_not_missing(tmp_path: Path) -> None:
+    assert ["checks[0].max_ratio"] == wrong(tmp_path, "checks: [{name: a, metric: error_rate, max_ratio: much}]")
+
+
+def test_a_query_that_was_refused_does_not_lack_a_limit(tmp_path: Path) -> None:
+    assert ["checks[0].http.url"] == wrong(tmp_path, "checks: [{name: a, http: {url: here, value: $.a}}]")
+
+
+def test_names_that_were_refused_are_not_the_same(tmp_path: Path) -> None:
+    both = "{name: a b, metric: error_rate, max: 1%}, {name: a b, metric: error_rate, max: 1%}"
+
+    assert ["checks[0].name", "checks[1].name"] == wrong(tmp_path, f"checks: [{both}]")
+
+
+def test_failures_that_only_a_dry_run_could_make_are_not_counted_on(tmp_path: Path) -> None:
+    dry = "{name: a, metric: error_rate, max: 1%, dry_run: true}"
+
+    assert [] == wrong(tmp_path, f"checks: [{dry}], failure_limit: 9, failure_window: 10s")
+
+
+def test_several_checks_may_fail_together(tmp_path: Path) -> None:
+    checks = ", ".join(f"{{name: {name}, metric: error_rate, max: 1%}}" for name in "abc")
+
+    assert [] == wrong(tmp_path, f"checks: [{checks}], failure_limit: 3, failure_window: 10s")

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from proxy import limits
+from proxy.config import scalars_rollout as scalars
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("Mon 00:00", 0), ("Fri 16:00", 4 * 1440 + 960), ("Friday 16:00", 4 * 1440 + 960), ("sun 23:59", 10079), ("Sun 24:00", 0)],
+)
+def test_a_time_of_the_week_counts_from_monday(text: str, minutes: int) -> None:
+    assert minutes == scalars.weekly_min(text)
+
+
+@pytest.mark.parametrize("text", ["16:00", "Fri", "Fri 16", "Fre 16:00", "Fri 25:00", "Fri 24:01", "Fri 12:60", "Fri  -1:00", ""])
+def test_what_is_no_time_of_the_week_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no time of"):
+        scalars.weekly_min(text)
+
+
+@given(st.integers(0, scalars.WEEK_MIN - 1))
+def test_a_shown_time_of_the_week_reads_back(minutes: int) -> None:
+    assert minutes == scalars.weekly_min(scalars.shown_weekly(minutes))
+
+
+def test_a_time_zone_has_a_name() -> None:
+    assert "UTC" == scalars.zone("UTC")
+
+
+@pytest.mark.parametrize("text", ["Moon/Base", "../etc/passwd", "/etc/localtime", ""])
+def test_what_is_no_time_zone_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no time zone"):
+        scalars.zone(text)
+
+
+@pytest.mark.parametrize(("text", "bp"), [("20", 2000), ("0.01", 1), ("100%", 10_000), ("12.5", 1250)])
+def test_copies_are_a_percentage(text: str, bp: int) -> None:
+    assert bp == scalars.copies_bp(text)
+
+
+@pytest.mark.parametrize("text", ["0", "0.001", "100.01", "-5", "many"])
+def test_copies_out_of_range_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"a percentage from 0.01 to 100 is"):
+        scalars.copies_bp(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("off", None), ("stable_p99", 0.0), ("500ms", 0.5)])
+def test_slow_answers_have_a_bound_or_none(text: str, seconds: float | None) -> None:
+    assert (seconds, text) == (scalars.slow_over_s(text), scalars.shown_slow_over(seconds))
+
+
+@pytest.mark.parametrize("text", ["0", "never", "500"])
+def test_what_is_no_bound_of_slow_answers_is_told_the_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"stable_p99.*or off"):
+        scalars.slow_over_s(text)
+
+
+@pytest.mark.parametrize("text", ["$", "$.orders.rate", "$.items[0].n", '$["a name"].b', "$.a-b"])
+def test_a_json_path_is_names_and_indexes(text: str) -> None:
+    assert text == scalars.json_path(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["orders", "$orders", "$.", "$.a..b", "$.a[*]", "$[-1]", "$['a']", "$." + "a" * limits.JSON_PATH_CHARS_MAX]
+)
+def test_what_is_no_json_path_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no JSON path"):
+        scalars.json_path(text)
+
+
+@pytest.mark.parametrize("text", ["$", "$.a.b", "$.items[].id", "$.*.at", "status", "body", "failure", "header:etag"])
+def test_a_path_of_a_difference_is_one_that_comparing_gives(text: str) -> None:
+    assert text == scalars.difference_path(text)
+
+
+def test_a_header_of_a_difference_is_in_lower_case() -> None:
+    assert "header:set-cookie[SID]" == scalars.difference_path("header:Set-Cookie[SID]")
+
+
+@pytest.mark.parametrize("text", ["generated_at", "$generated", "headers.etag", "header:a b", "$." + "a" * limits.JSON_PATH_CHARS_MAX])
+def test_what_is_no_path_of_a_difference_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"is no (path of a difference|header name)"):
+        scalars.difference_path(text)
+
+
+@pytest.mark.parametrize(("text", "value"), [("0.9", 0.9), ("-3", -3.0), ("1e3", 1000.0), (".5", 0.5)])
+def test_a_number_is_decimal(text: str, value: float) -> None:
+    assert value == scalars.number(text)
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "1%", "0x10", "1_000", "", "many"])
+def test_what_is_no_number_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no number"):
+        scalars.number(text)
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "value"),
+    [
+        ("error_rate", "0.01", 0.01),
+        ("error_rate", "1%", 0.01),
+        ("shadow_mismatch_rate", "0", 0.0),
+        ("latency_p99", "500ms", 0.5),
+        ("requests_per_second", "20.5", 20.5),
+    ],
+)
+def test_a_limit_is_in_the_unit_of_its_metric(metric: scalars.Metric, text: str, value: float) -> None:
+    assert value == scalars.limit(metric, text)
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [("error_rate", "2"), ("error_rate", "1s"), ("latency_p50", "0.5"), ("latency_p50", "0"), ("requests_per_second", "-1")],
+)
+def test_a_limit_in_another_unit_is_refused(metric: scalars.Metric, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        scalars.limit(metric, text)
+
+
+@given(st.sampled_from(["error_rate", "shadow_mismatch_rate"]), st.floats(0, 1, allow_subnormal=False))
+def test_a_shown_rate_reads_back(metric: scalars.Metric, value: float) -> None:
+    if value and value < 1e-9:
+        value = 1e-9
+
+    assert value == scalars.limit(metric, str(scalars.shown_limit(metric, value)))
