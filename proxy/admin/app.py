@@ -48,6 +48,14 @@ class Again(msgspec.Struct, forbid_unknown_fields=True):
     force: bool = False
 
 
+class Switch(msgspec.Struct, forbid_unknown_fields=True):
+    """Which version gets everything now; ``reason`` is for the history."""
+
+    to: str
+    reason: str = ""
+    force: bool = False
+
+
 class Undo(msgspec.Struct, forbid_unknown_fields=True):
     """Back to a version, or to what was stable after a revision; to neither: to the version before."""
 
@@ -69,6 +77,7 @@ _BODIES: dict[str, type[msgspec.Struct]] = {
     "abort": Because,
     "retry": Again,
     "undo": Undo,
+    "switch": Switch,
 }
 
 
@@ -87,7 +96,7 @@ def build(control: Control, gate: Gate) -> web.Application:
     app.router.add_get("/api/v1/services/{service}/history", handlers.history)
     app.router.add_get("/api/v1/services/{service}/history/{revision}", handlers.revision)
     for verb in _BODIES:
-        app.router.add_post(f"/api/v1/services/{{service}}/rollout/{verb}", handlers.rollout)
+        app.router.add_post(f"/api/v1/services/{{service}}/{openapi.verb_path(verb)}", handlers.rollout)
     return app
 
 

@@ -46,6 +46,7 @@ class Figures(Collector):
         yield from self._requests()
         yield from self._levels()
         yield from self._rollouts()
+        yield from self._switches()
         yield from self._guard()
         yield from self._configuration()
         yield from self._listeners()
@@ -135,6 +136,27 @@ class Figures(Collector):
             for result in RESULTS:
                 ended.add_metric([service.name, result], self._control.rollouts_ended.get((service.name, result), 0))
         yield from (weight, phase, ended)
+
+    def _switches(self) -> Iterator[Metric]:
+        switches = CounterMetricFamily("headgate_switches", "Atomic switches of a service's versions.", labels=["service"])
+        holds = HistogramMetricFamily(
+            "headgate_switch_hold_seconds", "How long requests waited for a switch, those that had to.", labels=["service"]
+        )
+        took = GaugeMetricFamily("headgate_switch_duration_seconds", "How long the last switch took.", labels=["service"])
+        gap = GaugeMetricFamily(
+            "headgate_switch_gap_seconds", "From the last request to the old version to the first to the new.", labels=["service"]
+        )
+        for name in self._control.standings:
+            counts = self._control.switches.of(name)
+            switches.add_metric([name], counts.count)
+            buckets = [(f"{bound:g}", count) for bound, count in exposed(counts.holds)]
+            buckets.append(("+Inf", sum(counts.holds.values())))
+            holds.add_metric([name], buckets, counts.hold_s_sum)
+            if counts.last is not None:
+                took.add_metric([name], counts.last.took_s)
+                if counts.last.gap_s is not None:
+                    gap.add_metric([name], counts.last.gap_s)
+        yield from (switches, holds, took, gap)
 
     def _guard(self) -> Iterator[Metric]:
         labels = ["service", "kind"]

@@ -46,6 +46,7 @@ _SERVICE = _object(
         "generation": {"type": "integer"},
         "waiting_for": _TEXT,
         "last_verdict": {"type": ["object", "null"]},
+        "last_switch": {"type": ["object", "null"], "description": "how the last atomic switch since the start went"},
     },
     ("service", "stable", "candidate", "phase", "step", "weights", "observed", "generation", "waiting_for", "last_verdict"),
 )
@@ -57,6 +58,7 @@ _RELOAD = _object(
 _FORCE: dict[str, Any] = {"type": "boolean", "description": "although the version does not run on the present schema; recorded"}
 
 VERB_BODIES: dict[str, dict[str, Any]] = {
+    "switch": _object({"to": _TEXT, "reason": _TEXT, "force": _FORCE}, ("to",), closed=True),
     "start": _object({"to": _TEXT, "force": _FORCE}, ("to",), closed=True),
     "promote": _object({"full": {"type": "boolean"}, "force": _FORCE}, closed=True),
     "pause": _object({"reason": _TEXT}, closed=True),
@@ -72,6 +74,11 @@ VERB_BODIES: dict[str, dict[str, Any]] = {
     ),
 }
 """What each verb's body may hold."""
+
+
+def verb_path(verb: str) -> str:
+    """Where a verb is said to a service: all but the switch are a rollout's."""
+    return verb if verb == "switch" else f"rollout/{verb}"
 
 
 def _answers(schema: dict[str, Any] | None, media: str = "application/json") -> dict[str, Any]:
@@ -109,9 +116,8 @@ def document() -> dict[str, Any]:
         | of_service,
     }
     for verb, body in VERB_BODIES.items():
-        paths[f"{base}/rollout/{verb}"] = (
-            _post(f"{verb.capitalize()} a rollout; answers when it is in effect", body, service) | of_service
-        )
+        what = "Give a version everything, in all workers at once" if verb == "switch" else f"{verb.capitalize()} a rollout"
+        paths[f"{base}/{verb_path(verb)}"] = _post(f"{what}; answers when it is in effect", body, service) | of_service
     return {
         "openapi": "3.1.0",
         "info": {"title": "headgate admin API", "version": __version__},

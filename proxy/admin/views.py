@@ -64,6 +64,7 @@ def service_view(control: Control, service: Service) -> dict[str, Any]:
         "waiting_for": "",
         "last_verdict": None,
         "target": None,
+        "last_switch": last.figures() if (last := control.switches.of(service.name).last) is not None else None,
     }
     return view if standing is None else view | _progress(standing, recent)
 

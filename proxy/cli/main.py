@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "status": "proxy.cli.live",
     "healthcheck": "proxy.cli.live",
     "rollout": "proxy.cli.rollouts",
+    "switch": "proxy.cli.switching",
     "demo": "proxy.cli.demo.verb",
     "version": "proxy.cli.about",
     "completion": "proxy.cli.about",

@@ -38,6 +38,7 @@ from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher
 from proxy.control.reloading import Reloading
 from proxy.control.standing import Standing
+from proxy.control.switches import Switches
 from proxy.control.totals import Totals
 from proxy.control.windows import Windows
 from proxy.control.workers import Workers
@@ -237,6 +238,11 @@ class Control:
         return self._decisions.rollouts_ended
 
     @property
+    def switches(self) -> Switches:
+        """Atomic switches since the start."""
+        return self._decisions.switches
+
+    @property
     def generation(self) -> int:
         """Of the plan in force; 0 before there is one."""
         return self._publisher.generation
@@ -313,6 +319,7 @@ class Control:
             standing.kept_at = now
 
     def _keep_series(self) -> None:
+        self.switches.keep(service.name for service in self.intent.services)
         versions = [(service.name, version) for service in self.intent.services for version in service.versions]
         self.totals.keep(
             [(service, version.name) for service, version in versions],

@@ -212,3 +212,18 @@ def test_a_named_configuration_that_is_missing_is_not_passed_over(
     code, _, err = call(capsys, "status", "--config", str(tmp_path / "gone.yaml"))
 
     assert (1, True) == (code, "gone.yaml" in err)
+
+
+def test_switch_says_where_to_and_why_and_tells_how_it_went(admin: PretendedAdmin, capsys: pytest.CaptureFixture[str]) -> None:
+    admin.says("POST /api/v1/services/shop/switch", PROMOTED | {"last_switch": None})
+    code, out, _ = call(capsys, "switch", "shop", "--to", "v2", "--reason", "release night", "--force")
+
+    assert (0, "shop: v2 has everything\n") == (code, out)
+    assert {"to": "v2", "reason": "release night", "force": True} == admin.asked[-1][1]
+
+
+def test_a_switch_that_is_refused_says_so_and_ends_with_1(admin: PretendedAdmin, capsys: pytest.CaptureFixture[str]) -> None:
+    admin.says("POST /api/v1/services/shop/switch", {"title": "No", "detail": "v2 is stable already"}, status=409, media=PROBLEM)
+    code, _, error = call(capsys, "switch", "shop", "--to", "v2")
+
+    assert (1, True) == (code, "v2 is stable already" in error)

@@ -14,7 +14,8 @@ from proxy.admin.metrics import Figures
 from proxy.control.notify import RESULTS
 from proxy.model.intent import Notification
 from proxy.model.rollout import CAUSES
-from proxy.telemetry.histogram import EXPOSED_S
+from proxy.telemetry.cutover import Cutover
+from proxy.telemetry.histogram import EXPOSED_S, bucket
 from proxy.telemetry.snapshot import EndpointState, ListenerState
 from tests.kit.control_bench import Bench, bench, intent, service
 
@@ -206,3 +207,20 @@ async def test_notifications_are_counted_by_target_and_result_from_the_start() -
         told = {(n, r): figure(b, "headgate_notifications_total", name=n, result=r) for n in ("ops", "chat") for r in RESULTS}
 
         assert {("ops", "sent"): 1.0} == {key: count for key, count in told.items() if count}
+
+
+async def test_a_switch_is_counted_with_how_long_requests_waited_for_it() -> None:
+    async with bench() as b:
+        holds = {bucket(0.002): 1, bucket(0.004): 1}
+        seen = Cutover("shop", held=2, hold_s_max=0.004, hold_s_sum=0.006, holds=holds, old_last_s=1000.5, new_first_s=1000.75)
+        b.workers.cutovers = {0: (seen,)}
+        before = figure(b, "headgate_switches_total", service="shop")
+        await b.control.command("shop", "switch", by="me", to="v2")
+
+        assert (0, 1, 2, 0.006, 0.25) == (
+            before,
+            figure(b, "headgate_switches_total", service="shop"),
+            figure(b, "headgate_switch_hold_seconds_count", service="shop"),
+            figure(b, "headgate_switch_hold_seconds_sum", service="shop"),
+            figure(b, "headgate_switch_gap_seconds", service="shop"),
+        )
