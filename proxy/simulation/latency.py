@@ -13,6 +13,9 @@ from typing import Final
 SPREAD: Final = 0.5
 """Standard deviation of the logarithm."""
 
+LATE_S: Final = 0.5
+"""Answers that take longer are *late*, whatever a plan says of slow ones: Flagger's documented limit of the 99th percentile."""
+
 _NORMAL: Final = NormalDist()
 
 

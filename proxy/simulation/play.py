@@ -4,9 +4,8 @@ When it looks
 -------------
 The control loop measures every 0.1 s, and within 20 ms of a candidate's failure. Most of those looks can change nothing, so the clock
 leaps to the next that can: the end of the step's time, the deadline, about when a minimum of requests will be reached, or that failure
-of the candidate which could be the last one needed. The leap over failures is exact: a failure of stable only lowers the evidence, so
-before the candidate has had as many more as would do with none of stable's (``failures_needed``), no look can decide. The look that
-follows a failure comes ``REPORT_S`` after it, with all that was counted up to then.
+or slow answer of the candidate which could be the last one needed (``leaps``: exact, not an approximation). The look that follows one
+comes ``REPORT_S`` after it, with all that was counted up to then.
 
 Left out: a request takes no time (a version that fails by timing out is met that much later), and workers take a decision at once
 (milliseconds).
@@ -22,18 +21,21 @@ import msgspec
 
 from proxy import limits
 from proxy.analysis.guard import Tally, judge
-from proxy.analysis.statistics import SHARE_BP, ShareFailures, log_evidence
+from proxy.analysis.statistics import SHARE_BP
 from proxy.model.position import Finding, Phase, Position, Record
-from proxy.model.rollout import Cause, Guard, RolloutPlan, WeightStep
+from proxy.model.rollout import Cause, RolloutPlan, WeightStep
 from proxy.rollout.machine import Applied, Command, Event, Measured, initial, step, waiting_for
 from proxy.rollout.moves import at_gate
 from proxy.simulation.crowd import flow_of
+from proxy.simulation.latency import LATE_S, share_over
+from proxy.simulation.leaps import Needed, needed
 from proxy.simulation.traffic import Counts, Traffic, Until
 from proxy.telemetry.snapshot import CellDelta
 
 REPORT_S: Final = limits.URGENT_SNAPSHOT_GAP_S
 """From a candidate's failure to the judgement of it: no worker waits longer before it reports one."""
 
+_WHATEVER: Final = Needed(math.inf, math.inf)
 _STABLE: Final = "stable"
 _CANDIDATE: Final = "candidate"
 
@@ -61,32 +63,6 @@ class Ending(msgspec.Struct, frozen=True):
     late: int = 0
 
 
-def failures_needed(guard: Guard, tally: Tally, share_bp: int) -> float:
-    """Failures of the candidate without which the guard cannot act, after those counted, at this share; infinity when it never can.
-
-    A lower bound, within an eighth of the exact number: looking too early costs time only.
-    """
-    if not 0 < share_bp < SHARE_BP:
-        return math.inf
-    counted = tally.failures(guard.failures)
-    rows = {row.share_bp: row for row in counted}
-    here = rows.get(share_bp, ShareFailures(share_bp, 0, 0))
-
-    def decides(more: int) -> bool:
-        rows[share_bp] = here._replace(candidate=here.candidate + more)
-        return log_evidence(tuple(rows.values()), guard.ratio) >= threshold
-
-    threshold = math.log(1 / guard.alpha)
-    enough = 1
-    while not decides(enough):
-        enough *= 2
-    too_few = enough // 2  # 0 or shown not to decide
-    while enough - too_few > max(1, enough // 8):
-        middle = (too_few + enough) // 2
-        too_few, enough = (too_few, middle) if decides(middle) else (middle, enough)
-    return max(too_few + 1, guard.min_failures - sum(row.candidate for row in counted))
-
-
 class _Play:
     """A rollout under way."""
 
@@ -101,6 +77,7 @@ class _Play:
         self.position: Position = initial(_CANDIDATE, _STABLE, "")
         self.why = ""
         self.failures = 0
+        self._late = 0.0
         self._hear(Command(verb="start", by="simulation", to=_CANDIDATE, plan=plan, fingerprint=_CANDIDATE))
         self.tally = Tally.of(self.position)
         self.verdict = judge(plan.guard, self.tally)
@@ -114,7 +91,7 @@ class _Play:
         why = waiting_for(self.position, None) if end == "held" else self.why
         requests, met, hurt = self.tally.candidate_requests, self._flow.met(), self._flow.hurt()
         users, users_hurt = requests if met is None else met, self.failures if hurt is None else hurt
-        return Ending(end, self.now, by_guard, requests, self.failures, why, users, users_hurt)
+        return Ending(end, self.now, by_guard, requests, self.failures, why, users, users_hurt, round(self._late))
 
     def _end(self) -> End | None:
         match self.position.phase:
@@ -142,21 +119,22 @@ class _Play:
         """Let time pass until the next look that can change something, and look."""
         share_bp, began = self.position.weight_bp, self.now
         until = min(self._horizon_s, began + self._wait_s())
-        needed = failures_needed(self.position.plan.guard, self.tally, share_bp)
-        stop, counts = self._pass(began, until, share_bp, needed)
+        stop, counts = self._pass(began, until, share_bp, needed(self.position.plan.guard, self.tally, share_bp))
         drawn = [counts]
         if stop < until:
-            stop, more = self._pass(stop, stop + REPORT_S, share_bp, math.inf)
+            stop, more = self._pass(stop, stop + REPORT_S, share_bp, _WHATEVER)
             drawn.append(more)
         requests = sum(counts.candidate_good + counts.candidate_failed for counts in drawn)
         for counts in drawn:
             self._count(counts, share_bp)
         self.now = stop
         self.verdict = judge(self.position.plan.guard, self.tally)
-        self._hear(Measured(dt_s=stop - began, candidate_requests=requests, verdict=self.verdict))
+        p99_s = self._traffic.stable_p99_s()
+        self._hear(Measured(dt_s=stop - began, candidate_requests=requests, verdict=self.verdict, slow_over_s=p99_s))
 
-    def _pass(self, begin_s: float, end_s: float, share_bp: int, failures_max: float) -> tuple[float, Counts]:
-        return self._flow.pass_time(self._chance, begin_s, end_s, share_bp / SHARE_BP, Until(failures_max))
+    def _pass(self, begin_s: float, end_s: float, share_bp: int, events: Needed) -> tuple[float, Counts]:
+        until = Until(events.failures, events.slow, self.position.slow_over_s)
+        return self._flow.pass_time(self._chance, begin_s, end_s, share_bp / SHARE_BP, until)
 
     def _wait_s(self) -> float:
         """Seconds until the next look that a failure does not cause."""
@@ -168,6 +146,8 @@ class _Play:
         waits = max(entered.for_s - position.step_elapsed_s, self._wait_for_requests_s(max(1, entered.min_requests)))
         if waits <= 0:  # the guard holds it: too few failures to act on, too much evidence to go on; it is looked at 1 % late at most
             waits = max(limits.SNAPSHOT_SLOW_S, position.step_elapsed_s / 100)
+        if self.now < self._traffic.onset_s:
+            waits = min(waits, self._traffic.onset_s - self.now)
         if position.elapsed_s < plan.deadline_s:
             waits = min(waits, plan.deadline_s - position.elapsed_s)
         return max(waits, limits.CONTROL_TICK_S)
@@ -183,9 +163,10 @@ class _Play:
 
     def _count(self, counts: Counts, share_bp: int) -> None:
         self.failures += counts.candidate_failed
-        for version, good, failed, users in (
-            (_CANDIDATE, counts.candidate_good, counts.candidate_failed, counts.candidate_users),
-            (_STABLE, counts.stable_good, counts.stable_failed, counts.stable_users),
+        self._late += counts.candidate_good * self._late_share()
+        for version, good, failed, slow, users in (
+            (_CANDIDATE, counts.candidate_good, counts.candidate_failed, counts.candidate_slow, counts.candidate_users),
+            (_STABLE, counts.stable_good, counts.stable_failed, counts.stable_slow, counts.stable_users),
         ):
             cell = CellDelta(
                 _CANDIDATE,
@@ -196,8 +177,14 @@ class _Play:
                 draws=good + failed,
                 draw_failures={self._cause: failed} if failed and not users else {},
                 failed_users=[(user, self._cause) for user in users],
+                draw_slow=slow,
             )
             self.tally.add(cell, stable=_STABLE, candidate=_CANDIDATE, at_s=self.now)
+
+    def _late_share(self) -> float:
+        """Share of the candidate's answers since the last look that took long; no leap goes over the onset."""
+        median_s = self._traffic.candidate_median_s(self.now)
+        return share_over(median_s, LATE_S) if median_s else 0.0
 
     def _hear(self, event: Event) -> None:
         self.position, effects = step(self.position, event, self.now)

@@ -28,10 +28,8 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
+from proxy.simulation.latency import LATE_S
 from proxy.simulation.scraped import Reading
-
-LATE_S: Final = 0.5
-"""The latency that both are given as the limit of the 99th percentile: Flagger's documented one."""
 
 ARGO_RETRY_S: Final = 10.0
 """After a measurement that was an error; fixed in Argo Rollouts."""

@@ -12,9 +12,9 @@ from typing import Protocol
 
 from proxy.analysis.statistics import SHARE_BP
 from proxy.simulation.crowd import flow_of
+from proxy.simulation.latency import LATE_S
 from proxy.simulation.play import End, Ending, Gates
 from proxy.simulation.policies import (
-    LATE_S,
     Answer,
     Argo,
     Ended,

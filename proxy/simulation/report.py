@@ -14,7 +14,9 @@ from typing import Final
 import msgspec
 
 from proxy.model.rollout import Cause, RolloutPlan
+from proxy.simulation import policies
 from proxy.simulation.play import ENDS, Ending, Gates, play
+from proxy.simulation.rehearsal import rehearse
 from proxy.simulation.traffic import Traffic
 
 _SURE: Final = 0.95
@@ -100,15 +102,39 @@ class Report(msgspec.Struct, frozen=True):
     alpha: float
 
 
+HEADGATE: Final = "headgate"
+"""The policy that is this proxy's own machine and guard."""
+
+
+def player(policy: str, plan: RolloutPlan, *, gates: Gates, cause: Cause, horizon_s: float) -> Callable[[Traffic, Random], Ending]:
+    """What plays one rollout of the plan by these rules. Raises ``ValueError`` when they cannot play it."""
+    if policy == HEADGATE:
+        return lambda traffic, chance: play(plan, traffic, chance, gates=gates, cause=cause, horizon_s=horizon_s)
+    rules = policies.policy(policy, plan)
+    return lambda traffic, chance: rehearse(rules, traffic, chance, gates=gates, horizon_s=horizon_s)
+
+
 def simulate(
-    plan: RolloutPlan, traffic: Traffic, *, runs: int, seed: int, gates: Gates, cause: Cause, horizon_s: float, equal_runs: int = 0
+    plan: RolloutPlan,
+    traffic: Traffic,
+    *,
+    runs: int,
+    seed: int,
+    gates: Gates,
+    cause: Cause,
+    horizon_s: float,
+    equal_runs: int = 0,
+    policy: str = HEADGATE,
 ) -> Report:
-    """Play ``runs`` rollouts (at least 1) with the candidate and ``equal_runs`` (0: as many) with its equal. Same seed, same report."""
+    """Play ``runs`` rollouts (at least 1) with the candidate and ``equal_runs`` (0: as many) with its equal. Same seed, same report.
+
+    ``policy`` says by whose rules: headgate's, or one of ``policies.POLICIES``. Raises ``ValueError`` when they cannot play the plan.
+    """
+    play_one = player(policy, plan, gates=gates, cause=cause, horizon_s=horizon_s)
 
     def series(name: str, traffic: Traffic, runs: int) -> Series:
         chance = Random(f"{seed} {name}")
-        endings = [play(plan, traffic, chance, gates=gates, cause=cause, horizon_s=horizon_s) for _ in range(runs)]
-        return Series.of(endings, traffic.onset_s)
+        return Series.of([play_one(traffic, chance) for _ in range(runs)], traffic.onset_s)
 
     candidate = series("candidate", traffic, runs)
     equal = series("equal", traffic.equal(), equal_runs or runs)

@@ -8,13 +8,12 @@ from typing import Any
 
 import pytest
 
-from proxy.analysis.guard import Tally, judge
-from proxy.model.position import Finding
+from proxy.analysis.guard import judge
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, WeightStep
 from proxy.simulation import play as module
-from proxy.simulation.play import REPORT_S, Ending, failures_needed, play
+from proxy.simulation.leaps import Needed
+from proxy.simulation.play import REPORT_S, Ending, play
 from proxy.simulation.traffic import Traffic
-from proxy.telemetry.snapshot import CellDelta
 
 DAY_S = 86_400.0
 GOOD = Traffic(rps=100.0, stable_errors=0.0, candidate_errors=0.0)
@@ -138,47 +137,7 @@ def test_a_rollout_costs_few_looks_however_many_requests_it_has(monkeypatch: pyt
     assert ("promoted", True) == (ending.end, len(looks) < 60)
 
 
-# ---- leaping ---------------------------------------------------------------------------------------------------------------------
-
-
-def tally(share_bp: int, candidate: int, stable: int) -> Tally:
-    counted = Tally(1)
-    for version, failed in (("v2", candidate), ("v1", stable)):
-        delta = CellDelta("s", version, 1, 1, share_bp / 10_000, draws=failed, draw_failures={"reset": failed})
-        counted.add(delta, stable="v1", candidate="v2")
-    return counted
-
-
-UNDECIDED = [
-    (share_bp, candidate, stable)
-    for share_bp in (100, 500, 5000, 9900)
-    for candidate, stable in ((0, 0), (2, 0), (10, 100), (60, 70), (1000, 1000))
-    if judge(Guard(), tally(share_bp, candidate, stable)).finding is not Finding.ROLLBACK
-]
-
-
-@pytest.mark.parametrize(("share_bp", "candidate", "stable"), UNDECIDED)
-def test_fewer_failures_than_needed_cannot_decide_and_about_as_many_can(share_bp: int, candidate: int, stable: int) -> None:
-    guard = Guard()
-    needed = failures_needed(guard, tally(share_bp, candidate, stable), share_bp)
-
-    assert needed < math.inf
-    before = judge(guard, tally(share_bp, candidate + int(needed) - 1, stable))
-    after = judge(guard, tally(share_bp, candidate + math.ceil(needed * 1.15) + 1, stable))
-    assert (True, Finding.ROLLBACK) == (before.finding is not Finding.ROLLBACK, after.finding)
-
-
-def test_failures_of_other_shares_count_for_what_is_needed() -> None:
-    assert failures_needed(Guard(), tally(500, 2, 0), 5000) < failures_needed(Guard(), tally(500, 0, 0), 5000)
-
-
-def test_the_guard_s_own_minimum_is_needed() -> None:
-    assert 12 == failures_needed(Guard(min_failures=12), tally(500, 0, 0), 500)
-
-
-@pytest.mark.parametrize("share_bp", [0, 10_000])
-def test_no_failures_are_enough_at_the_ends(share_bp: int) -> None:
-    assert math.inf == failures_needed(Guard(), tally(500, 9, 0), share_bp)
+# ---- leaping -----------------------------------------------------------------------------------------------------------------
 
 
 def test_leaping_alarms_as_often_as_looking_after_every_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +151,7 @@ def test_leaping_alarms_as_often_as_looking_after_every_failure(monkeypatch: pyt
         return sum(play(plan, traffic, chance, **options).by_guard for _ in range(400)) / 400
 
     leaping = alarms(1)
-    monkeypatch.setattr(module, "failures_needed", lambda guard, tally, share_bp: 1)
+    monkeypatch.setattr(module, "needed", lambda guard, tally, share_bp: Needed(1, math.inf))
     walking = alarms(2)
 
     assert 0.05 < leaping < 0.2
