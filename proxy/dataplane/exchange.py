@@ -70,10 +70,15 @@ class Exchange(Attempts):
             self._begin_special(request, rules, plane.tracer)
         if request.length:
             self._keep_body(request, body)
+        if leg.mirror is not None and (mirrored := leg.mirror.take(self, request, way.name, self._user)) is not None:
+            self._irregular = True
+            self._mirrored = mirrored
         if pool is None:
             self._unplaced(leg, now)
         else:
             self._forward(pool, leg, now)
+        if self._mirrored is not None:  # the original goes first
+            self._mirrored.send(self._head)
 
     def _keep_body(self, request: Request, body: bytes) -> None:
         """What is there of the body waits for the connection; a copy of it, where it may have to be sent again."""
@@ -112,7 +117,8 @@ class Exchange(Attempts):
     def _send_head(self, upstream: Upstream, leg: Leg, now: float) -> None:
         self._upstream = upstream
         if self.request_sent and not self._pending:
-            upstream.start(self, self._head, now + (self._rules or leg).response_s)
+            seen_by = self if self._mirrored is None else self._mirrored.tap.sending()
+            upstream.start(seen_by, self._head, now + (self._rules or leg).response_s)
             return
         upstream.start(self, self._head, inf)
         if self._pending:

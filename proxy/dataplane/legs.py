@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import random
 from time import perf_counter
+from typing import TYPE_CHECKING
 
 from proxy import limits
 from proxy.dataplane.backlog import Backlog
@@ -20,13 +21,16 @@ from proxy.model.plan import ServicePlan
 from proxy.model.service import Version
 from proxy.telemetry.recorder import Cell
 
+if TYPE_CHECKING:
+    from proxy.dataplane.mirror import Mirror
+
 
 class Leg:
     """One version under one plan. ``version_line`` is the response field that names it, or empty.
 
     ``only`` is its pool when there is nothing to choose. ``retries`` is what may be sent again, or None; ``fallback`` is the leg that
     answers when this one, the candidate's, cannot, or None. ``second`` says whether there is either: a failure need not be the end.
-    ``nowhere`` stands for an endpoint while a request has none.
+    ``nowhere`` stands for an endpoint while a request has none. ``mirror`` sends copies of its requests, or is None.
     """
 
     __slots__ = (
@@ -43,6 +47,7 @@ class Leg:
         "fallback",
         "idle_s",
         "limits",
+        "mirror",
         "nowhere",
         "only",
         "pools",
@@ -76,6 +81,7 @@ class Leg:
         self.budget = budget
         self.siblings: list[Leg] = [self]
         self.fallback: Leg | None = None
+        self.mirror: Mirror | None = None
         self.second = service.retries is not None
         self._balance = service.balance
         self._next = 0

@@ -18,6 +18,7 @@ from proxy.wire.request import Request
 if TYPE_CHECKING:
     from proxy.dataplane.connection import ClientConnection
     from proxy.dataplane.legs import Leg
+    from proxy.dataplane.mirror import Mirrored
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.pool import Attempt, Pool
     from proxy.dataplane.rules import Rules
@@ -38,6 +39,7 @@ class Outcomes:
         "_head",
         "_irregular",
         "_leg",
+        "_mirrored",
         "_pending",
         "_plane",
         "_pool",
@@ -93,6 +95,7 @@ class Outcomes:
         self._span: Span | None = None  # its place in a trace, while tracing is on
         self.body_room: int | None = None  # bytes that a chunked body may still have, where the route bounds it
         self._replay: Replay | None = None  # of the body, while all of it can be sent again
+        self._mirrored: Mirrored | None = None  # its copies, if it has any
         self._tried: list[Pool] = []
         self._reconnected = False  # a dead idle connection was replaced, which is done once
         self._relayed = False  # an interim answer has gone to the client
@@ -169,6 +172,8 @@ class Outcomes:
                 leg.budget.give()
             if self._replay is not None:
                 self._replay.free()
+            if self._mirrored is not None:
+                self._mirrored.original_ended("" if cause == "status_5xx" else cause or "", its_own=not reason)
             rules, span, room = self._rules, self._span, self.body_room
             self._renew()
             if answered_by:  # it goes on elsewhere, as the same request

@@ -17,14 +17,16 @@ from typing import TYPE_CHECKING
 
 from proxy import limits
 from proxy.clock import Clock, SystemClock
-from proxy.dataplane.departures import Departures
+from proxy.dataplane.candidate_cell import CandidateCell
 from proxy.dataplane.cutover import Barrier
+from proxy.dataplane.departures import Departures
 from proxy.dataplane.door import Acceptor, Compiled, Doors
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.forwarding import Peer, RequestIds
 from proxy.dataplane.legs import Leg
 from proxy.dataplane.listening import Listening
 from proxy.dataplane.longlived import LongLived
+from proxy.dataplane.mirrors import Mirrors
 from proxy.dataplane.origin_tls import OriginContexts
 from proxy.dataplane.own_answers import OwnAnswers
 from proxy.dataplane.pool import Pool
@@ -41,10 +43,9 @@ from proxy.model.plan import RoutePlan, ServicePlan
 from proxy.model.service import Endpoint
 from proxy.routing.table import Table
 from proxy.tasks import TaskGroup
-from proxy.telemetry.candidate_cell import CandidateCell
 from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.recorder import Cell
-from proxy.telemetry.snapshot import EndpointState, Snapshot
+from proxy.telemetry.snapshot import Snapshot
 from proxy.wire import request, response
 from proxy.wire.request import Request
 
@@ -116,6 +117,7 @@ class DataPlane:
         self.access_log: AccessLog | None = None
         self.tracer: Tracer | None = None
         self.resolver = Resolver(loop)
+        self.mirrors = Mirrors(self, self._clock.wall)
         self.barrier = Barrier(self)
         self.table: Table[Leg, Rules]
         self._plan: RoutePlan | None = None
@@ -189,6 +191,7 @@ class DataPlane:
         for leg in legs:
             leg.siblings = legs
             leg.secured = secured
+        self.mirrors.compile(service, legs, secured)
         if service.fallback and service.candidate in by_name and service.stable in by_name:
             by_name[service.candidate].fall_back_on(by_name[service.stable])
         return legs
@@ -208,6 +211,7 @@ class DataPlane:
         self.rulebook.commit(new.plan)
         self.tracer = tracer_for(new.plan.tracing, self.tracer)
         self.resolver.use(new.plan.nameservers)
+        self.mirrors.commit(new.plan)
         for start in self.starts.values():
             start.routed = None  # else lines that do not come again would keep their old table
         if self.access_log is not new.access_log:
@@ -293,6 +297,7 @@ class DataPlane:
         self.long_lived.close()
         for pool in self._pools.values():
             pool.retire()
+        self.mirrors.close()
         self.wheel.stop()
         self.departures.close()
         if self._files is not None:
@@ -354,18 +359,8 @@ class DataPlane:
             generation=generation,
             at_s=self._clock.wall(),
             cells=deltas,
-            endpoints=[
-                EndpointState(
-                    service=pool.service,
-                    version=pool.version,
-                    endpoint=pool.endpoint.label,
-                    active=pool.active,
-                    idle=pool.idle,
-                    tunnels=pool.tunnels,
-                    healthy=pool.out_until <= perf_counter(),
-                )
-                for pool in self._pools.values()
-            ],
+            endpoints=[pool.state() for pool in self._pools.values()],
+            shadows=self.mirrors.take(),
             unmatched=self.own_answers.take_unmatched(),
             listeners=[door.state() for door in self.doors.values()],
             origin_tls={service: secured.error for service, secured in self._origin_contexts.items()},

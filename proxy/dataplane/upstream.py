@@ -10,7 +10,7 @@ import asyncio
 import select
 from math import inf
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from proxy import limits
 from proxy.dataplane.tunnel import Handed
@@ -19,10 +19,15 @@ from proxy.wire import response as responses
 from proxy.wire.chunked import BadChunk, ChunkedDecoder
 
 if TYPE_CHECKING:
+    from proxy.dataplane.capture import Tap
+    from proxy.dataplane.copying import Copy
     from proxy.dataplane.exchange import Exchange
     from proxy.dataplane.origin_tls import Secured
     from proxy.dataplane.plane import DataPlane
     from proxy.dataplane.pool import Pool
+
+    Taker: TypeAlias = Exchange | Tap | Copy
+    """Who gets an answer: a client's exchange, that exchange through a tap, or a copy, whose answer nobody gets."""
 
 
 class Upstream(asyncio.Protocol):
@@ -71,7 +76,7 @@ class Upstream(asyncio.Protocol):
         self._last_head: bytes | tuple[()] = ()  # nothing begins with it yet; then the last answer's head, and what it meant
         self._last: responses.Response
         # exchange
-        self.exchange: Exchange | None = None
+        self.exchange: Taker | None = None
         self.seen = False  # a byte of the answer has arrived: nothing may be retried any more
         self._buffer = b""
         self._in_body = False
@@ -82,7 +87,7 @@ class Upstream(asyncio.Protocol):
 
     # -- towards the origin -------------------------------------------------------------------------------------------------------
 
-    def start(self, exchange: Exchange, head: bytes, answer_due: float) -> None:
+    def start(self, exchange: Taker, head: bytes, answer_due: float) -> None:
         """Begin an exchange on this connection, which is idle; ``answer_due`` is inf while a body is still to come."""
         assert self.exchange is None, "one exchange at a time"
         self.exchange = exchange
@@ -199,7 +204,7 @@ class Upstream(asyncio.Protocol):
 
     # -- the answer ---------------------------------------------------------------------------------------------------------------
 
-    def _read_heads(self, exchange: Exchange, data: bytes) -> None:
+    def _read_heads(self, exchange: Taker, data: bytes) -> None:
         """Interim heads and the final one; what follows the final head is its body."""
         if self._buffer:
             data = self._buffer + data
@@ -233,7 +238,7 @@ class Upstream(asyncio.Protocol):
                 return
         self._begin_body(exchange, response, data, end)
 
-    def _begin_body(self, exchange: Exchange, response: responses.Response, data: bytes, end: int) -> None:
+    def _begin_body(self, exchange: Taker, response: responses.Response, data: bytes, end: int) -> None:
         length = response.length
         self._reusable = response.keep_alive
         if response.status >= 500 and exchange.declines(response.status):
@@ -261,7 +266,7 @@ class Upstream(asyncio.Protocol):
         if length < 0 and len(data) > end:
             self._read_body(exchange, data[end:])
 
-    def _read_body(self, exchange: Exchange, data: bytes) -> None:
+    def _read_body(self, exchange: Taker, data: bytes) -> None:
         left = self._left
         if left > 0:
             size = len(data)
@@ -283,7 +288,7 @@ class Upstream(asyncio.Protocol):
         else:
             self._read_chunks(exchange, self._decoder, data)
 
-    def _read_chunks(self, exchange: Exchange, decoder: ChunkedDecoder, data: bytes) -> None:
+    def _read_chunks(self, exchange: Taker, decoder: ChunkedDecoder, data: bytes) -> None:
         try:
             pieces, used = decoder.feed(data)
         except BadChunk as error:
@@ -298,7 +303,7 @@ class Upstream(asyncio.Protocol):
         elif self.reading:
             self.deadline = now + exchange.idle_s
 
-    def _complete(self, exchange: Exchange, now: float) -> None:
+    def _complete(self, exchange: Taker, now: float) -> None:
         """The answer is whole: give the connection back, then let the exchange end, so that a pipelined request finds it idle."""
         self.exchange = None
         self._in_body = False
@@ -311,7 +316,7 @@ class Upstream(asyncio.Protocol):
             self.close()
         exchange.complete(now)
 
-    def _decline(self, exchange: Exchange, response: responses.Response, have: int) -> None:
+    def _decline(self, exchange: Taker, response: responses.Response, have: int) -> None:
         """Let go of an answer that is not relayed; ``have`` bytes of its body are here. Only a whole one leaves a clean connection."""
         self.exchange = None
         if self._reusable and exchange.request_sent and not exchange.logs_in and response.length == have:

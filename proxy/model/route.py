@@ -22,6 +22,12 @@ class Match(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: tuple[tuple[str, str], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
 
+    @property
+    def name(self) -> str:
+        """For people: methods, host and path, like ``GET shop.example.com/api/``; conditions on headers and query are not in it."""
+        path = self.path or f"{self.path_prefix.rstrip('/')}/*" if not self.path_regex else f"~{self.path_regex}"
+        return " ".join((",".join(self.methods), f"{self.host or '*'}{path}")).strip()
+
 
 class HeaderRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Changes of one head: ``remove`` takes every line of a name out, ``set`` puts one in their place, ``add`` one beside them."""

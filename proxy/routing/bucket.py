@@ -10,13 +10,16 @@ Pure: knows nothing of cookies, requests or configuration.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from math import log
 
 import mmh3
 
 _SPACE = 2.0**32
+_BITS_64 = (1 << 64) - 1
+_MIX = 0x9E3779B97F4A7C15
+"""Odd, and 2^64 over the golden ratio: its products spread over the upper bits (Knuth, The Art of Computer Programming 3, 6.4)."""
 
 
 def salt(service: str, version: str) -> int:
@@ -48,3 +51,13 @@ def edges(weights: Sequence[float]) -> tuple[float, ...]:
     sums = [x / total for x in accumulate(weights)]
     last = max(index for index, weight in enumerate(weights) if weight > 0)
     return tuple(sums[:last]) + (1.0,) * (len(weights) - last)
+
+
+def sampled(user: int, share: float, chance: Callable[[], float]) -> bool:
+    """Whether a request is among a ``share`` (0..1) of all: a known user's (``user`` is its ``user_hash``) always or never is.
+
+    Independent of the version the user has, which is drawn by other hashes of the same key; raising the share only adds users.
+    """
+    if not user:
+        return chance() < share
+    return (user * _MIX & _BITS_64) >> 32 < share * _SPACE

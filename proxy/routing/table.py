@@ -101,13 +101,17 @@ class Nowhere(Split[L]):
 
 
 class Way(Generic[L, R]):
-    """Where a route leads: the split of its service, and what it does to requests beyond that (None: nothing, as most do)."""
+    """Where a route leads: the split of its service, and what it does to requests beyond that (None: nothing, as most do).
 
-    __slots__ = ("rules", "split")
+    ``name`` says for people which route it is.
+    """
 
-    def __init__(self, split: Split[L], rules: R | None = None) -> None:
+    __slots__ = ("name", "rules", "split")
+
+    def __init__(self, split: Split[L], rules: R | None = None, name: str = "") -> None:
         self.split = split
         self.rules = rules
+        self.name = name
 
 
 class _Entry(Generic[L, R]):
@@ -198,7 +202,7 @@ class Table(Generic[L, R]):
             split = self.splits.get(route.service) if route.redirect is None else Nowhere()
             if split is None:
                 raise PlanRefused(f"a route names the service {route.service!r}, which does not exist")
-            self._host_of(route).add(route, _Entry(route, order, Way(split, rules[order] if rules else None)))
+            self._host_of(route).add(route, _Entry(route, order, Way(split, rules[order] if rules else None, route.match.name)))
         for host in (*self._hosts.values(), *self._wild.values(), self._any):
             host.sort()
 

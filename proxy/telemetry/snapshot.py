@@ -67,7 +67,8 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
 class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
     """Levels of one endpoint in one worker: connections busy (``tunnels`` among them) and idle, and whether it is in.
 
-    In is healthy, not ejected, not refusing.
+    In is healthy, not ejected, not refusing. For a host name, ``lookups_failed`` counts lookups that came to nothing since the snapshot
+    before (None: it is an address), and ``lookup_error`` says why the last one did; empty when it did not.
     """
 
     service: str
@@ -77,6 +78,8 @@ class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
     idle: int = 0
     tunnels: int = 0
     healthy: bool = True
+    lookups_failed: int | None = None
+    lookup_error: str = ""
 
 
 class ListenerState(msgspec.Struct, forbid_unknown_fields=True):
@@ -90,6 +93,19 @@ class ListenerState(msgspec.Struct, forbid_unknown_fields=True):
     unproven: int = 0
     tls_error: str = ""
     tls_expires_s: float = 0.0
+
+
+class ShadowDelta(msgspec.Struct, forbid_unknown_fields=True):
+    """Copies for one version of a service since the snapshot before. ``sampled`` requests each end in one of ``results`` (match, mismatch,
+    error, uncompared) or ``dropped`` (by reason), some in a later snapshot; ``in_flight`` is how many have not ended yet.
+    """
+
+    service: str
+    version: str
+    sampled: int = 0
+    results: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    in_flight: int = 0
 
 
 class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
@@ -112,6 +128,7 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     listeners: list[ListenerState] = []
     own: dict[str, dict[int, int]] = {}
     origin_tls: dict[str, str] = {}
+    shadows: list[ShadowDelta] = []
     rate_keys_evicted: int = 0
     clients_refused: int = 0
     spans_dropped: int = 0

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.routing.bucket import choose, edges, salt, user_hash
+from proxy.routing.bucket import choose, edges, salt, sampled, user_hash
 
 USERS = 100_000
 SIGMAS_99_99 = 3.8906  # two-sided 99.99 % of the normal distribution
@@ -98,3 +98,35 @@ def test_a_split_without_weight_is_a_bug_of_ours(weights: tuple[float, ...]) -> 
         edges(weights)
     with pytest.raises(AssertionError):
         choose(b"a", (0,) * len(weights), weights)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.97])
+def test_a_share_of_known_users_is_sampled(share: float) -> None:
+    users = [user_hash(b"user-%d" % i) for i in range(20_000)]
+    seen = sum(sampled(user, share, never) for user in users) / len(users)
+
+    assert abs(seen - share) < 5 * (share * (1 - share) / len(users)) ** 0.5
+
+
+def test_a_greater_share_only_adds_users() -> None:
+    users = [user_hash(b"user-%d" % i) for i in range(2000)]
+    shares = [{user for user in users if sampled(user, share, never)} for share in (0.0, 0.1, 0.5, 1.0)]
+
+    assert [shares[0], shares[3], shares[0] <= shares[1] <= shares[2] <= shares[3]] == [set(), set(users), True]
+
+
+def test_who_is_sampled_does_not_depend_on_the_version() -> None:
+    keys = [b"user-%d" % i for i in range(20_000)]
+    salts = [salt("shop", "v1"), salt("shop", "v2")]
+    candidates = [key for key in keys if choose(key, salts, (90.0, 10.0)) == 1]
+    seen = sum(sampled(user_hash(key), 0.3, never) for key in candidates) / len(candidates)
+
+    assert abs(seen - 0.3) < 5 * (0.3 * 0.7 / len(candidates)) ** 0.5
+
+
+def test_an_unknown_user_is_drawn() -> None:
+    assert [sampled(0, 0.3, lambda: 0.29), sampled(0, 0.3, lambda: 0.3)] == [True, False]
+
+
+def never() -> float:
+    raise AssertionError("a known user is not drawn")
