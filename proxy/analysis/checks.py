@@ -15,6 +15,7 @@ what was counted (``look``); ``metrics`` says when there is enough of it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, Self
 
@@ -121,7 +122,8 @@ class Checks:
     def due(self, now: float) -> tuple[Check, ...]:
         """The outside checks to ask now, in the plan's order. They are not due again before another interval is over."""
         chosen = tuple(check for check in self._checks.values() if check.metric is None and self._is_due(check, now))
-        self._asked_s.update((check.name, now) for check in chosen)
+        for check in chosen:
+            self._note_asked(check, now)
         return chosen
 
     def add(self, observed: Observed) -> None:
@@ -137,7 +139,7 @@ class Checks:
         for check in self._checks.values():
             if check.metric is None or not self._is_due(check, now):
                 continue
-            self._asked_s[check.name] = now
+            self._note_asked(check, now)
             if _applies(check, flow):
                 asked = check if flow.stable else replace(check, max_ratio=None, max_delta=None)
                 self._keep(check, Result(now, *measure(asked, over(check.window_s))))
@@ -198,6 +200,12 @@ class Checks:
     def _is_due(self, check: Check, now: float) -> bool:
         asked_s = self._asked_s.get(check.name)
         return asked_s is None or now < asked_s or now - asked_s >= self._plan.interval_s
+
+    def _note_asked(self, check: Check, now: float) -> None:
+        """The next time is whole intervals after the last, however late this one is: looking late must not add up."""
+        asked_s, interval_s = self._asked_s.get(check.name, now), self._plan.interval_s
+        passed = max(1, math.floor((now - asked_s) / interval_s))
+        self._asked_s[check.name] = asked_s + passed * interval_s if now - asked_s >= interval_s else now
 
     def _keep(self, check: Check, result: Result) -> None:
         kept = self._kept[check.name]

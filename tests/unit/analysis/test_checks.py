@@ -48,6 +48,13 @@ def test_an_outside_check_is_due_once_an_interval() -> None:
     assert [(), ("orders",), (), ("orders",)] == [tuple(c.name for c in checks.due(at)) for at in (1009.0, 1010.0, 1019.0, 1020.0)]
 
 
+def test_a_check_that_is_looked_at_late_is_still_due_on_whole_intervals() -> None:
+    checks = checks_of(ORDERS)
+    asked = [at for at in (1010.9, 1020.1, 1047.0, 1049.9, 1050.0, 1060.0) if checks.due(at)]
+
+    assert [1010.9, 1020.1, 1047.0, 1050.0, 1060.0] == asked
+
+
 def test_a_step_puts_off_what_is_due_to_its_own_first_interval() -> None:
     checks = checks_of(ORDERS)
     checks.enter("1", 1008.0)
