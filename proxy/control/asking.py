@@ -15,9 +15,10 @@ import msgspec
 
 from proxy import limits
 from proxy.clock import Clock
-from proxy.control.calling import Answer, CallFailed, Client, bearer, one_line, shown
+from proxy.control.calling import Answer, CallFailed, Client, bearer, one_line
 from proxy.model.position import WEIGHT_BP_MAX, Position
 from proxy.model.rollout import HOOK_POINTS, GateStep, Hook, HookPoint, WeightStep
+from proxy.model.url import shown
 from proxy.rollout.events import Ask, Heard
 from proxy.tasks import TaskGroup
 

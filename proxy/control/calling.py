@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -138,13 +137,6 @@ def why(error: Exception) -> str:
             return f"cannot be reached ({os.strerror(error.errno) if error.errno else type(error).__name__})"
         case _:
             return f"could not be asked ({type(error).__name__})"
-
-
-def shown(url: str) -> str:
-    """A URL as people and the history may see it: without user and password, and without what follows the path."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" + ("?..." if parts.query else "")
 
 
 def one_line(text: str | bytes, chars_max: int) -> str:

@@ -14,11 +14,12 @@ from proxy import limits
 from proxy.analysis.checks import Observed
 from proxy.clock import Clock
 from proxy.control import readings
-from proxy.control.calling import Answer, CallFailed, Client, bearer, shown
+from proxy.control.calling import Answer, CallFailed, Client, bearer
 from proxy.control.events import Fetched
 from proxy.control.readings import Reading
 from proxy.model.position import RESTING, Position
 from proxy.model.rollout import Check
+from proxy.model.url import shown
 from proxy.rollout.words import duration
 from proxy.tasks import TaskGroup
 
