@@ -136,6 +136,8 @@ BASELINE_S: Final = 300.0  # of stable's past: a p99 that a quiet minute or a bu
 BASELINE_SLOTS: Final = 30  # ten seconds each
 BASELINE_ANSWERS_MIN: Final = 1_000  # ten lie beyond its p99, whose rate is then known to a third; slow_ratio leaves room for 3
 BASELINE_SLOW_S_MIN: Final = 0.01  # nobody waits for less: a new connection or a busy processor takes as long
+OUTAGE_S: Final = 30.0  # the past in which stable's own failures are an outage: some steps are not much longer
+OUTAGE_RATE: Final = 0.2  # of stable's requests; a service that always fails more of them is promoted by hand
 CHECK_RESULTS_KEPT: Final = 30  # of each check: five minutes at the default interval; they are stored with every second of progress
 CHECK_WINDOW_SLOTS: Final = 60  # of a check's window, which is at most one of them short
 
@@ -166,6 +168,7 @@ FREEZES_PER_ROLLOUT_MAX: Final = 50
 CHECK_WINDOW_S_MAX: Final = 3600.0  # of a check's past; a longer one answers for what the step did not do
 QUERY_CHARS_MAX: Final = 4096  # of PromQL; it travels in a URL's query
 JSON_PATH_CHARS_MAX: Final = 256
+NOTIFICATIONS_MAX: Final = 20  # each has a queue and a task of its own
 SHADOW_RULES_MAX: Final = 100  # paths that are ignored or allowed; each is held against every difference
 SCHEMAS_PER_VERSION_MAX: Final = 32  # database schemas that a version says it runs on
 OVERRIDES_PER_SERVICE_MAX: Final = 100
@@ -208,6 +211,7 @@ WATCH_LOST_MAX_S: Final = 15.0  # a watched proxy may restart; away for longer i
 # ---- simulation -----------------------------------------------------------------------------------------------------------------
 SIMULATED_RUNS_MAX: Final = 100_000  # rollouts of one report: a false-alarm rate of 0.001 to a tenth; minutes of computing
 SIMULATED_RPS_MAX: Final = 1_000_000.0  # requests a second; more than a machine this runs on can be asked
+SIMULATED_LATENCY_S_MAX: Final = 60.0  # a median; the last bound of the latency histogram, above which no quantile is told
 SIMULATED_USERS_MAX: Final = 10_000_000  # people of one rollout; those whom errors strike are kept, 1 % of them in 10 MiB
 
 # ---- comparing answers ----------------------------------------------------------------------------------------------------------
@@ -224,7 +228,7 @@ DIFFERENT_PATHS_TOLD_MAX: Final = 10  # in a sentence; the report has all
 CAPTURED_BYTES_MAX: Final = 32 * 1024 * KiB  # of answers that a worker keeps to be compared, all services together
 COMPARING_PAIRS_MAX: Final = 256  # of a worker that the comparer has not answered yet; more are dropped and counted
 COMPARING_BACKLOG_BYTES_MAX: Final = 8 * 1024 * KiB  # of them that the comparer has not read yet
-COMPARER_RETRY_S: Final = 1.0  # between two tries to reach the comparer; pairs are dropped meanwhile
+COMPARER_RETRY_S: Final = 0.2  # between two tries to reach the comparer; pairs are dropped meanwhile
 COMPARER_QUEUE_PAIRS_MAX: Final = 8  # read and not yet compared; the rest waits in the sockets, at the workers' expense
 COMPARER_TELL_S: Final = 1.0  # between two summaries
 COMPARER_KEEP_S: Final = 10.0  # between two writings of its file

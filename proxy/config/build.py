@@ -14,7 +14,7 @@ from proxy.config.build_route import match, route, shown_match, shown_route
 from proxy.config.build_shadow import shadow, shown_shadow
 from proxy.config.environment import escaped
 from proxy.config.scalars import Address, header_name, shown_duration
-from proxy.model.intent import AccessLog, Admin, Intent, Tracing
+from proxy.model.intent import AccessLog, Admin, Intent, Notification, Tracing
 from proxy.model.service import Ejection, Endpoint, EndpointLimits, Health, Override, Retries, Service, Sticky, Timeouts, Version
 
 
@@ -31,6 +31,13 @@ def intent(file: schema.File, digest: str, cores: int) -> Intent:
         state_path=file.state.path,
         access_log=None if log is None else AccessLog(path=log.path, sample=log.sample),
         tracing=None if file.tracing is None else Tracing(otlp=file.tracing.otlp, sample=file.tracing.sample),
+        notifications=tuple(
+            Notification(
+                told.name, told.url, told.form, told.secret_file, tuple(kind for kind in told.on if kind is not None), told.timeout
+            )
+            for told in file.notifications
+            if told is not None
+        ),
         nameservers=() if file.resolver is None else tuple(given for given in file.resolver.nameservers if given is not None),
         drain_timeout_s=file.drain_timeout,
     )
@@ -101,6 +108,7 @@ def effective(intent: Intent) -> dict[str, Any]:
         **({} if log is None else {"access_log": {"path": log.path, "sample": log.sample}}),
         **({} if (traces := intent.tracing) is None else {"tracing": {"otlp": traces.otlp, "sample": traces.sample}}),
         **({"resolver": {"nameservers": list(intent.nameservers)}} if intent.nameservers else {}),
+        **({"notifications": [_shown_notification(told) for told in intent.notifications]} if intent.notifications else {}),
         "drain_timeout": shown_duration(intent.drain_timeout_s),
         "services": {service.name: _shown_service(service) for service in intent.services},
         "routes": [shown_route(given) for given in intent.routes],
@@ -170,6 +178,11 @@ def _shown_version(version: Version) -> dict[str, Any]:
         "slow_start": shown_duration(version.slow_start_s),
         **({"schema": {"runs_on": list(version.runs_on)}} if version.runs_on else {}),
     }
+
+
+def _shown_notification(told: Notification) -> dict[str, Any]:
+    shown: dict[str, Any] = {"name": told.name, "url": told.url, "form": told.form, "timeout": shown_duration(told.timeout_s)}
+    return shown | {key: value for key, value in (("secret_file", told.secret_file), ("on", list(told.on))) if value}
 
 
 def _escaped(value: Any) -> Any:

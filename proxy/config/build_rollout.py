@@ -112,7 +112,9 @@ def shown_rollout(plan: RolloutPlan) -> dict[str, Any]:
     shown["guard"] = _shown_guard(plan.guard)
     if plan.checks:
         shown["checks"] = [_shown_check(check) for check in plan.checks]
+    if plan.checks or plan.strategy == "blue_green":
         shown["interval"] = shown_duration(plan.interval_s)
+    if plan.checks:
         shown["failure_limit"] = plan.failure_limit
         shown["failure_window"] = shown_duration(plan.failure_window_s)
     shown |= {

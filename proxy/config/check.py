@@ -25,7 +25,22 @@ def check(document: Document, shaped: Shaped) -> None:
         report.key_reads(("services", name), scalars.name)
     for name, service in report.file.services.items():
         check_service(report, name, service)
+    _notifications(report)
     _routes(report)
+
+
+def _notifications(report: Report) -> None:
+    names = Once(report, "is the name of another notification, at")
+    for index, told in enumerate(report.file.notifications):
+        at: KeyPath = ("notifications", index)
+        if told is None or not report.whole(at):
+            continue
+        names.take(told.name, (*at, "name"))
+        kinds = Once(report, "is given already, at")
+        for number, kind in enumerate(told.on):
+            kinds.take(kind, (*at, "on", number))
+        if told.form == "slack" and told.secret_file:
+            report.wrong_key((*at, "secret_file"), "means nothing with form: slack, whose receivers check no signature; remove it")
 
 
 def _listeners(report: Report) -> None:

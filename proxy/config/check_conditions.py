@@ -23,7 +23,8 @@ def check_conditions(report: Report, at: KeyPath, plan: schema.Rollout) -> None:
         _check(report, here, check)
     if not report.has((*at, "checks")):
         for key in ("interval", "failure_limit", "failure_window"):
-            if report.has((*at, key)):
+            paces = key == "interval" and plan.strategy == "blue_green"  # there it is also how long health has to be good
+            if report.has((*at, key)) and not paces:
                 report.wrong_key((*at, key), "means nothing without checks; add some, or remove it")
         return
     _failures(report, at, plan)
@@ -91,8 +92,8 @@ def _failures(report: Report, at: KeyPath, plan: schema.Rollout) -> None:
     acting = [check for check in plan.checks if check is None or not check.dry_run]
     if not acting or not all(report.whole((*at, key)) for key in ("checks", "interval", "failure_limit", "failure_window")):
         return
-    most = (int(plan.failure_window / plan.interval) + 1) * len(acting)
+    most = int(plan.failure_window / plan.interval) + 1  # of one check, which is what counts
     if most <= plan.failure_limit:
         window, every = scalars.shown_duration(plan.failure_window), scalars.shown_duration(plan.interval)
-        words = f"{plan.failure_limit} is never exceeded: {window} of failure_window have room for {most} results, one each {every}"
-        report.wrong((*at, "failure_limit"), f"{words}; lower it, or make the window longer")
+        words = f"{plan.failure_limit} is never exceeded: a check has {most} results in {window}, one each {every}"
+        report.wrong((*at, "failure_limit"), f"{words}; lower it, or make failure_window longer")

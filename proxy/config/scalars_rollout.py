@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from proxy import limits
-from proxy.config import scalars
+from proxy.config import scalars, scalars_route
 from proxy.model.rollout import Metric
 
 WEEK_MIN: Final = 7 * 24 * 60
@@ -96,6 +96,19 @@ def difference_path(text: str) -> str:
     if len(text) > limits.JSON_PATH_CHARS_MAX or not known:
         raise ValueError(f"{text!r} is no path of a difference; write one like $.generated_at, $.items[].id, header:etag or status")
     return scalars.one_line(text)
+
+
+def asked_url(text: str) -> str:
+    """An http or https URL that may name the rollout: ``http://{{candidate}}.internal/ready``."""
+    named = text
+    for word in ("service", "stable", "candidate", "rollout"):
+        named = named.replace("{{" + word + "}}", "x")
+    if "{{" in named:
+        raise ValueError(
+            f"{text!r} names what is not known; {{{{service}}}}, {{{{stable}}}}, {{{{candidate}}}} and {{{{rollout}}}} are"
+        )
+    scalars_route.location(named)
+    return text
 
 
 def number(text: str) -> float:

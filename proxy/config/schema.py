@@ -20,7 +20,7 @@ from proxy.config import fields as f
 from proxy.config.part import Items, Part
 from proxy.config.scalars import shown_duration
 from proxy.config.scalars_route import shown_size
-from proxy.config.schema_check import Check, Hook, HttpCheck, PrometheusCheck
+from proxy.config.schema_check import Check, Hook, HttpCheck, Notification, PrometheusCheck
 from proxy.config.schema_listener import Listener, OriginTls
 from proxy.config.schema_rollout import Freeze, Gate, Guard, Rollout, ShadowStep, Step
 from proxy.config.schema_route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteHeaders, RouteTimeouts
@@ -45,6 +45,7 @@ __all__ = [
     "HttpCheck",
     "Listener",
     "Match",
+    "Notification",
     "Part",
     "PrometheusCheck",
     "RateLimit",
@@ -336,6 +337,9 @@ class File(Part):
         description="How long requests in flight may take to finish when the proxy is told to stop.",
     )
     services: dict[str, Service] = Field(description="The services, by name.", min_length=1, max_length=limits.SERVICES_MAX)
+    notifications: Items[Notification] = Field(
+        default=[], description="Whom decisions are told.", min_length=1, max_length=limits.NOTIFICATIONS_MAX
+    )
     routes: Items[Route] = Field(description="Which requests go to which service.", min_length=1, max_length=limits.ROUTES_MAX)
 
 

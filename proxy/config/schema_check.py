@@ -5,28 +5,39 @@ What takes two places of the file is in ``check_conditions`` and ``check_rollout
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from proxy import limits
 from proxy.config import fields as f
-from proxy.config.part import Part
+from proxy.config.part import Items, Part
 from proxy.config.scalars import shown_duration
+from proxy.model.intent import Notification as NotificationModel
+from proxy.model.kinds import RECORD_KINDS
 from proxy.model.rollout import HOOK_POINTS, HookPoint, HttpQuery, Metric, PrometheusQuery
 from proxy.model.rollout import Check as CheckModel
 from proxy.model.rollout import Hook as HookModel
 
 _QUERY: Final = PrometheusQuery("", "")
 _HTTP: Final = HttpQuery("")
+_NOTIFICATION: Final = NotificationModel("", "")
 _HOOK: Final = HookModel("before_rollout", "")
+
+
+def _kind(text: str) -> str:
+    if text not in RECORD_KINDS:
+        raise f.refused(f"{text!r} is no kind of record; {', '.join(RECORD_KINDS)} are")
+    return text
 
 
 class PrometheusCheck(Part):
     """An instant query of a Prometheus server; its answer has to be one number. Give max, min or both."""
 
     address: f.Location = Field(description="The server, like http://127.0.0.1:9090; a path before /api/v1/query stays.")
-    query: f.Query = Field(description="PromQL that gives one number: a scalar, or a vector of one element.")
+    query: f.Query = Field(
+        description="PromQL that gives one number; {{service}}, {{stable}}, {{candidate}} and {{rollout}} are put in."
+    )
     timeout: f.Timeout = Field(
         default=shown_duration(_QUERY.timeout_s), validate_default=True, description="How long one answer may take."
     )
@@ -38,7 +49,7 @@ class PrometheusCheck(Part):
 class HttpCheck(Part):
     """A URL that has to answer 2xx; with value, the number at that place of its JSON has to keep within max and min."""
 
-    url: f.Location = Field(description="What is asked for, by GET.")
+    url: f.AskedUrl = Field(description="What is asked for, by GET; {{service}}, {{stable}}, {{candidate}} and {{rollout}} are put in.")
     value: f.JsonPath = Field(default="", description="Where the number stands in the JSON of the answer, like $.orders.rate.")
     timeout: f.Timeout = Field(
         default=shown_duration(_HTTP.timeout_s), validate_default=True, description="How long one answer may take."
@@ -74,6 +85,24 @@ class Check(Part):
         description="Over how much of the past the metric is taken. Left out: the step so far.",
     )
     dry_run: f.Truth = Field(default=CheckModel("").dry_run, description="Whether it is only recorded, and acts on nothing.")
+
+
+class Notification(Part):
+    """Whom decisions are told. Nothing waits for it."""
+
+    name: f.Name = Field(description="What it is called in metrics and logs.")
+    url: f.Location = Field(description="What is POSTed to, after each decision.")
+    form: Annotated[Literal["webhook", "slack"], f.word("webhook or slack")] = Field(
+        default=_NOTIFICATION.form,
+        description="webhook: the record as JSON, signed; slack: a line of text, as Slack and its like take it.",
+    )
+    secret_file: f.Line = Field(default="", description="A file with the secret that webhooks are signed with. Left out: unsigned.")
+    on: Items[Annotated[str, f.word("a kind of record"), AfterValidator(_kind)]] = Field(
+        default=[], description="Which kinds of records. Left out: all.", min_length=1
+    )
+    timeout: f.Timeout = Field(
+        default=shown_duration(_NOTIFICATION.timeout_s), validate_default=True, description="How long each try may take."
+    )
 
 
 class Hook(Part):

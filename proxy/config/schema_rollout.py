@@ -143,10 +143,12 @@ class Rollout(Part):
         default=[], description="Conditions that the candidate has to meet.", min_length=1, max_length=limits.CHECKS_PER_ROLLOUT_MAX
     )
     interval: f.CheckInterval = Field(
-        default=shown_duration(_PLAN.interval_s), validate_default=True, description="How often the checks are made."
+        default=shown_duration(_PLAN.interval_s),
+        validate_default=True,
+        description="How often the checks are made; blue_green: also how long the candidate must have been healthy.",
     )
     failure_limit: Annotated[int, f.whole(0, 1000)] = Field(
-        default=_PLAN.failure_limit, description="How many checks may fail inside failure_window; one more rolls back."
+        default=_PLAN.failure_limit, description="How often a check may fail inside failure_window; once more rolls back."
     )
     failure_window: f.FailureWindow = Field(
         default=shown_duration(_PLAN.failure_window_s), validate_default=True, description="How long a failed check counts."

@@ -10,11 +10,10 @@ from typing import Any, Final
 
 NOT_SERVED: Final[dict[str, frozenset[str]]] = {
     "File": frozenset({"experiments", "flags", "gitops", "fleet"}),
-    "Service": frozenset({"shadow", "schema"}),
-    "Version": frozenset({"schema"}),
+    "Service": frozenset({"shadow"}),
     "Step": frozenset({"shadow"}),
     "Gate": frozenset({"url"}),
-    "Guard": frozenset({"slow_over", "slow_ratio", "max_users_with_errors", "max_errors"}),
+    "Guard": frozenset({"slow_over", "slow_ratio"}),
     "Rollout": frozenset(
         {"checks", "interval", "failure_limit", "failure_window", "hooks", "freeze", "keep_old", "undo_window"}
         | {"batch", "min_ready", "slow_start", "ready_timeout", "on_unhealthy"}

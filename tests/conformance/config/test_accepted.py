@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from proxy.config import load
+from proxy.config import effective, load
+from proxy.model.intent import Intent
 from tests.kit.served import serve_everything
 
 CASES = sorted((Path(__file__).parent / "accepted").glob("*.json"))
@@ -33,6 +34,16 @@ def test_a_configuration_becomes_its_intent(case: Path, monkeypatch: pytest.Monk
     shown = json.loads(msgspec.json.encode(intent))
     del shown["digest"]
     assert json.loads(case.read_text(encoding="utf-8")) == shown
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
+def test_what_is_shown_of_an_intent_reads_back(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve_everything(monkeypatch)
+    intent = msgspec.convert({**json.loads(case.read_text(encoding="utf-8")), "digest": ""}, Intent)
+    file = tmp_path / "shown.json"
+    file.write_text(json.dumps(effective(intent)), encoding="utf-8")
+
+    assert intent == msgspec.structs.replace(load(file, env={}), digest="")
 
 
 def stage(lines: list[str], mark: str) -> list[tuple[str, str]]:

@@ -76,7 +76,22 @@ def test_failures_that_only_a_dry_run_could_make_are_not_counted_on(tmp_path: Pa
     assert [] == wrong(tmp_path, f"checks: [{dry}], failure_limit: 9, failure_window: 10s")
 
 
-def test_several_checks_may_fail_together(tmp_path: Path) -> None:
+def test_failures_of_several_checks_are_not_added_up(tmp_path: Path) -> None:
     checks = ", ".join(f"{{name: {name}, metric: error_rate, max: 1%}}" for name in "abc")
 
-    assert [] == wrong(tmp_path, f"checks: [{checks}], failure_limit: 3, failure_window: 10s")
+    assert ["failure_limit"] == wrong(tmp_path, f"checks: [{checks}], failure_limit: 2, failure_window: 10s")
+
+
+def test_the_interval_is_the_pace_of_a_switch_as_well(tmp_path: Path) -> None:
+    assert [] == wrong(tmp_path, "strategy: blue_green, interval: 1s")
+
+
+def test_a_query_and_a_url_may_name_the_rollout(tmp_path: Path) -> None:
+    asked = "prometheus: {address: 'http://prometheus', query: 'up{v=\"{{candidate}}\"}', min: 1}"
+    other = "http: {url: 'http://{{candidate}}.{{service}}.internal/{{stable}}?r={{rollout}}'}"
+
+    assert [] == wrong(tmp_path, f"checks: [{{name: a, {asked}}}, {{name: b, {other}}}]")
+
+
+def test_a_url_that_names_something_else_is_refused(tmp_path: Path) -> None:
+    assert ["checks[0].http.url"] == wrong(tmp_path, "checks: [{name: a, http: {url: 'http://{{version}}/ready'}}]")
