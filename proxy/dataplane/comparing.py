@@ -47,6 +47,11 @@ class Comparing(asyncio.Protocol):
         if path:
             self._trying = self._tasks.spawn(self._reach(path), name="comparer")
 
+    @property
+    def connected(self) -> bool:
+        """Whether pairs can be sent."""
+        return self._transport is not None
+
     def offer(self, pair: Pair, count: Count | None) -> None:
         """Have a pair compared; ``count`` is told, unless it is None."""
         transport = self._transport

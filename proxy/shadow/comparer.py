@@ -18,7 +18,7 @@ from proxy.shadow import compare
 from proxy.shadow.counts import Counts
 from proxy.shadow.messages import Rules, Summary
 from proxy.shadow.report import report
-from proxy.shadow.verdicts import differing
+from proxy.shadow.verdicts import Finding, differing, finding_at
 
 
 class _Kept(msgspec.Struct):
@@ -54,12 +54,14 @@ class Comparer:
         self._changed = set(services)
 
     def add(self, pair: Pair) -> bool:
-        """Compare and count a pair; whether its answers match."""
+        """Compare and count a pair; whether its answers match, but for what is known as noise by now or is allowed."""
         kept = self._services.get(pair.service)
         if kept is None or kept.rules.version != pair.version:
             return True
         self._changed.add(pair.service)
-        return not kept.counts.add(pair, self._ignored[pair.service])
+        found = kept.counts.add(pair, self._ignored[pair.service])
+        allow = compare.Rules(kept.rules.allow)
+        return all(finding_at(kept.counts, pair.route, d, allow) in (Finding.NOISE, Finding.ALLOWED) for d in found)
 
     def report(self, service: str) -> dict[str, Any] | None:
         """The report of a service; None when it is not compared."""

@@ -106,7 +106,7 @@ class Counts(msgspec.Struct):
         return self.routes.setdefault(name, RouteCount(name))
 
     def _path(self, route: RouteCount, path: str, kind: str, at_s: float) -> PathCount:
-        key = f"{path} {kind}"
+        key = key_of(path, kind)
         if key not in route.paths and self.paths >= limits.COMPARED_PATHS_MAX:
             path, kind, key = OTHER, "", OTHER
         return route.paths.setdefault(key, PathCount(path, kind, first_s=at_s))
@@ -120,3 +120,8 @@ class Counts(msgspec.Struct):
     def compared(self) -> int:
         """Pairs compared."""
         return sum(route.compared for route in self.routes.values())
+
+
+def key_of(path: str, kind: str) -> str:
+    """A path and a kind as the key of ``RouteCount.paths``."""
+    return f"{path} {kind}"

@@ -27,7 +27,8 @@ import msgspec
 
 from proxy.analysis.statistics import SHARE_BP, ShareFailures, log_evidence
 from proxy.shadow.compare import Rules
-from proxy.shadow.counts import Counts, PathCount
+from proxy.shadow.counts import Counts, PathCount, key_of
+from proxy.shadow.json_diff import Difference
 
 ALPHA: Final = 0.01
 """The chance that a report names any path wrongly."""
@@ -107,6 +108,13 @@ def _upper_tail(least: int, pairs: int) -> float:
 
 def _log_choose(n: int, k: int) -> float:
     return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+
+
+def finding_at(counts: Counts, route: str, difference: Difference, allow: Rules) -> Finding:
+    """What is known by now of a difference that has just been counted; one that is counted under ``OTHER`` is not known."""
+    counted = counts.routes.get(route)
+    count = counted.paths.get(key_of(difference.path, difference.kind)) if counted is not None else None
+    return Finding.UNKNOWN if count is None else judge(count, counts.paths, noise=bool(counts.noise), allow=allow).finding
 
 
 def differing(counts: Counts, allow: Rules) -> list[tuple[str, PathCount, PathVerdict]]:

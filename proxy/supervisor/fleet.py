@@ -372,7 +372,7 @@ def starter(birth: Birth, of_slot: Callable[[int], Sequence[tuple[str, socket.so
             f"--drain-timeout={birth.drain_timeout_s}",
         ]
         return await asyncio.create_subprocess_exec(
-            *_interpreter(),
+            *interpreter(),
             "proxy.supervisor.worker",
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
@@ -382,7 +382,10 @@ def starter(birth: Birth, of_slot: Callable[[int], Sequence[tuple[str, socket.so
     return start
 
 
-def _interpreter() -> list[str]:
-    """``-P`` keeps a folder called ``proxy`` in the working directory from being taken for ours, unless ours is that very one."""
+def interpreter() -> list[str]:
+    """How a module of ours is run as a process.
+
+    ``-P`` keeps a folder called ``proxy`` in the working directory from being taken for ours, unless ours is that very one.
+    """
     home = Path(proxy.__file__).resolve().parents[1]
     return [sys.executable, "-m"] if home == Path(os.getcwd()).resolve() else [sys.executable, "-P", "-m"]

@@ -40,6 +40,19 @@ def test_a_pair_matches_or_not() -> None:
     assert [comparer.add(pair(1, 1)), comparer.add(pair(1, 2))] == [True, False]
 
 
+def test_what_is_allowed_matches() -> None:
+    comparer = comparing(shop=Rules("v2", allow=("$.a",)))
+
+    assert [comparer.add(pair({"a": 1}, {"a": 2})), comparer.add(pair({"a": 1, "b": 1}, {"a": 2, "b": 2}))] == [True, False]
+
+
+def test_what_is_known_as_noise_matches() -> None:
+    comparer = comparing(shop=Rules("v2", noise="v1b"))
+    noisy = [Pair("shop", "v2", "r", "GET", "/", 1.0, seen({"a": 0}), seen({"a": i}), seen({"a": -i})) for i in range(1, 6)]
+
+    assert [comparer.add(one) for one in noisy] == [False, False, True, True, True]
+
+
 @pytest.mark.parametrize("stray", [pair(1, 2, service="other"), pair(1, 2, version="v3")])
 def test_a_pair_of_what_is_not_compared_is_counted_nowhere(stray: Pair) -> None:
     comparer = comparing()

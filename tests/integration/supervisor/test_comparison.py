@@ -1,0 +1,157 @@
+"""The comparer, a real process, between a worker's way to it and the supervisor's handle on it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from proxy.clock import SystemClock
+from proxy.dataplane.comparing import Comparing
+from proxy.dataplane.mirror import Count
+from proxy.model.pair import Pair, Seen
+from proxy.shadow.messages import Rules
+from proxy.supervisor.comparison import Comparison
+from proxy.tasks import TaskGroup
+from tests.kit.waiting import eventually
+
+pytestmark = pytest.mark.asyncio
+
+
+def seen(value: Any) -> Seen:
+    body = json.dumps(value).encode()
+    return Seen(200, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", body, len(body), 0.01)
+
+
+def pair(original: Any, copy: Any) -> Pair:
+    return Pair("shop", "v2", "r", "GET", "/", 1.0, seen(original), seen(copy))
+
+
+def mode(path: str) -> int:
+    return os.stat(path).st_mode & 0o777
+
+
+def exists(path: str) -> bool:
+    return os.path.exists(path)
+
+
+class Both:
+    """The two ends that others hold of the comparer."""
+
+    def __init__(self, comparison: Comparison, way: Comparing) -> None:
+        self.comparison = comparison
+        self.way = way
+        self.count = Count("shop", "v2")
+
+    def offer(self, *pairs: Pair) -> None:
+        for one in pairs:
+            self.way.offer(one, self.count)
+
+    async def reached(self) -> None:
+        """Until the worker's way leads there."""
+        await eventually(lambda: self.way.connected, 20, "the comparer is reached")
+
+    async def counted(self, pairs: int) -> dict[str, int]:
+        await eventually(
+            lambda: sum(self.count.results.values()) + sum(self.count.dropped.values()) == pairs, 20, "every pair is counted"
+        )
+        return self.count.results
+
+
+@asynccontextmanager
+async def both(state: Path) -> AsyncIterator[Both]:
+    failures: list[BaseException] = []
+    tasks = TaskGroup(lambda name, error: failures.append(error))
+    comparison = Comparison(state, SystemClock(), tasks)
+    way = Comparing(asyncio.get_running_loop(), tasks)
+    comparison.use({"shop": Rules("v2")})
+    way.use(comparison.path)
+    made = Both(comparison, way)
+    try:
+        await made.reached()
+        yield made
+    finally:
+        way.close()
+        await comparison.close()
+        await tasks.close()
+    assert failures == []
+
+
+async def test_pairs_are_compared_and_their_worker_is_told(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        made.offer(pair(1, 1), pair({"a": 1}, {"a": 2}), pair(1, 1))
+
+        assert await made.counted(3) == {"match": 2, "mismatch": 1}
+
+
+async def test_the_report_is_shown_when_it_is_asked_for(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        made.offer(*(pair({"a": 1}, {"a": 2}) for _ in range(3)))
+        await made.counted(3)
+        report = await made.comparison.report("shop")
+
+    assert report is not None
+    assert [report["word"], report["compared"], report["routes"][0]["paths"][0]["path"]] == ["different", 3, "$.a"]
+
+
+async def test_what_is_not_compared_has_no_report(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        assert await made.comparison.report("other") is None
+
+
+async def test_summaries_come_by_themselves(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        made.offer(pair({"a": 1}, {"a": 2}))
+        await eventually(
+            lambda: (s := made.comparison.summaries.get("shop")) is not None and s.compared == 1, 20, "a summary of the pair"
+        )
+
+        assert made.comparison.summaries["shop"].mismatch_rate == 1.0
+
+
+async def test_a_comparer_that_is_killed_is_started_again_and_nothing_waits_for_it(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        pid = made.comparison.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        made.offer(pair(1, 1))
+        os.kill(pid, signal.SIGKILL)
+        assert (await made.counted(1), made.count.dropped) == ({}, {"comparer": 1})
+        await made.reached()
+        made.offer(pair(1, 1))
+
+        assert (await made.counted(2), made.comparison.pid != pid) == ({"match": 1}, True)
+
+
+async def test_counts_outlive_a_restart(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        made.offer(pair(1, 1))
+        await made.counted(1)
+    async with both(tmp_path / "db") as made:
+        report = await made.comparison.report("shop")
+
+    assert report is not None
+    assert report["compared"] == 1
+
+
+async def test_only_this_user_can_reach_the_comparer(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        path = made.comparison.path
+        modes = mode(path), mode(os.path.dirname(path))
+
+    assert modes == (0o600, 0o700)
+
+
+async def test_nothing_is_left_when_it_ends(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        path, pid = made.comparison.path, made.comparison.pid
+
+    assert pid is not None
+    assert [exists(os.path.dirname(path)), exists(f"/proc/{pid}")] == [False, False]
