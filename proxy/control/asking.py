@@ -16,7 +16,7 @@ import msgspec
 from proxy import limits
 from proxy.clock import Clock
 from proxy.control.calling import Answer, CallFailed, Client, bearer, one_line
-from proxy.model.position import WEIGHT_BP_MAX, Position
+from proxy.model.position import WEIGHT_BP_MAX, Phase, Position
 from proxy.model.rollout import HOOK_POINTS, GateStep, Hook, HookPoint, WeightStep
 from proxy.model.url import shown
 from proxy.rollout.events import Ask, Heard
@@ -40,9 +40,12 @@ def point_of(key: str) -> str:
 
 
 def question_of(position: Position) -> Ask | None:
-    """What a service that stands here has asked and not heard the answer of; None when it waits for nobody outside."""
+    """What a service that stands here has asked and not heard the answer of; None when it waits for nobody outside.
+
+    While a person holds the rollout nothing new is asked: the machine asks when it goes on.
+    """
     point = point_of(position.asking)
-    if point != "gate" and point not in HOOK_POINTS:
+    if position.phase is Phase.PAUSED or (point != "gate" and point not in HOOK_POINTS):
         return None
     return Ask(cast("HookPoint", point), position.asking)
 

@@ -200,6 +200,9 @@ class Decisions:
             self._outside.configure(intent)
         for move, revisions in zip(moves, kept, strict=True):
             self._take(move, revisions)
+        if intent is not None:
+            for standing in standings.values():  # a service that comes back may wait for an answer since before it left
+                self._outside.arrived(standing.position)
         cutovers = await self._publisher.commit() if publishing else {}
         took_s = self._clock.now() - began
         switched = {

@@ -51,7 +51,7 @@ class Outside:
         self._sources.keep(services)
 
     def arrived(self, position: Position) -> None:
-        """A service stands here at the start of the process: what it waited for is asked again."""
+        """A service stands here, whatever was before: what it waits for is asked, unless that is being done."""
         if (ask := question_of(position)) is not None:
             self._asking.ask(position, ask)
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from proxy import limits
 from proxy.clock import ManualClock
-from proxy.control.asking import Asking, question
+from proxy.control.asking import Asking, question, question_of
 from proxy.control.calling import Answer
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import GateStep, Hook, RolloutPlan, WeightStep
@@ -116,6 +116,22 @@ async def test_after_a_promotion_the_versions_are_the_one_before_and_the_one_now
     asked = question(position, Ask("after_promotion", "3/3/after_promotion"))
 
     assert ("v1", "v2") == (asked["from"], asked["to"])
+
+
+@pytest.mark.parametrize(
+    ("position", "ask"),
+    [
+        (BEGUN, ASK),
+        (AT_GATE, GATE),
+        (replace(BEGUN, phase=Phase.STABLE, asking="3/3/after_promotion"), Ask("after_promotion", "3/3/after_promotion")),
+        (replace(BEGUN, phase=Phase.PAUSED), None),
+        (replace(BEGUN, asking="3/1/freeze"), None),
+        (replace(BEGUN, asking=""), None),
+    ],
+    ids=["hooks", "a gate", "hooks that are told", "held by a person", "a freeze", "nothing"],
+)
+async def test_a_position_says_what_has_to_be_asked_again(position: Position, ask: Ask | None) -> None:
+    assert ask == question_of(position)
 
 
 async def test_every_hook_of_the_point_is_called_in_order_and_no_other(bench: Bench) -> None:

@@ -83,6 +83,16 @@ async def test_what_was_asked_before_a_crash_is_asked_again() -> None:
         assert ("http://ci/smoke", "3/0/before_rollout") == (b.client.calls[0].url, b.client.calls[0].json["key"])
 
 
+async def test_a_service_that_comes_back_asks_what_it_was_waiting_for() -> None:
+    both = intent(service("v2", rollout=ASKING), service("v1", name="cart"))
+    async with bench(intent(service("v1", name="cart")), {"shop": (WAITING, None)}) as b:
+        b.file = replace(both, digest="d2")
+        await b.control.reload(source="test", by="test")
+        await turns()
+
+        assert "3/0/before_rollout" == b.client.calls[0].json["key"]
+
+
 async def test_people_can_read_what_a_service_waits_for() -> None:
     async with bench(intent(service("v2", rollout=ASKING)), {"shop": (replace(WAITING, asking="3/0/gate"), None)}, up=False) as b:
         b.client.answers["http://board/ok"] = [Answer(403)]
