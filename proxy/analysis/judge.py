@@ -3,14 +3,19 @@
 What each finding of it does is the machine's: ROLLBACK and PAUSE act, PASS lets a step end, and so does HOLD unless
 ``figures["holding"]`` names a reason. The strongest finding wins: a rollback, whoever asks for it; the guard's pause; a hold. The
 figures are the guard's, and beside them ``checks``, each with its latest result, and ``holding``, every reason why the step cannot end.
+
+*An outage of both.* When stable itself fails a good part of its requests, the candidate's failures say nothing of the candidate, and
+its good answers nothing of the next step. The guard is silent then, and the step does not end before stable is well again.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from proxy import limits
 from proxy.analysis import guard
 from proxy.analysis.checks import Checks, Flow, Observed
+from proxy.analysis.metrics import REQUESTS_MIN
 from proxy.analysis.stretches import Stretches
 from proxy.analysis.tally import Tally
 from proxy.model.position import WEIGHT_BP_MAX, Finding, Phase, Position, Verdict
@@ -64,12 +69,22 @@ class Judge:
     def verdict(self, position: Position, now: float) -> Verdict:
         """What all judges together say of the rollout at ``position``."""
         guarded = guard.judge(position.plan.guard, self.tally, slow_over_s=position.slow_over_s)
+        if guarded.finding is Finding.PASS and (outage := self._outage()):
+            guarded = Verdict(Finding.HOLD, outage, {**guarded.figures, "holding": [outage]})
         if not self.checks:
             return Verdict(guarded.finding, guarded.reason, {**guarded.figures, "checks": []})
         flow = flow_of(position)
         if position.phase in _CHECKED:
             self.checks.look(self._stretches.over, now, flow)
         return _together(guarded, self.checks.judge(now, flow))
+
+    def _outage(self) -> str:
+        """Whether stable is in no state to be compared with, and in which; empty when it is well."""
+        stable = self._stretches.over(limits.OUTAGE_S).stable
+        if stable.requests < REQUESTS_MIN or stable.failures < limits.OUTAGE_RATE * stable.requests:
+            return ""
+        share = f"{100 * stable.failures / stable.requests:.0f} %"
+        return f"stable itself failed {share} of its requests in the last {limits.OUTAGE_S:g} s: nothing can be learnt of the candidate"
 
     def to_json(self) -> dict[str, Any]:
         """JSON values from which a judge of the same rollout goes on."""

@@ -7,9 +7,9 @@ place. ``failures`` are by cause, all causes, each request once. ``latency`` is 
 ``telemetry.histogram``: a failure is told by the failures, and whether it came at once or after a time-out says nothing of how fast the
 version answers. A request is counted when it ends, so at a step's beginning there are some that were drawn before it.
 
-The *step so far* is one sum, however long it takes. A *window* is a ring of ``limits.CHECK_WINDOW_SLOTS`` slots, the last of them being
-filled, and so at most that part of its length short. The seconds are those that were observed: a silence of all workers is no time.
-After a restart the step so far goes on and windows begin anew. Knows no check, no limit and no clock.
+The *step so far* is one sum, however long it takes. A *window* is a ring of ``limits.CHECK_WINDOW_SLOTS`` slots and at most one of them
+longer than it says. The seconds are those that were observed: a silence of all workers is no time. After a restart the step so far goes
+on and windows begin anew. Knows no check, no limit and no clock.
 """
 
 from __future__ import annotations
@@ -68,15 +68,23 @@ class _Window:
     """The last ``length_s`` seconds in slots, oldest first; the last one is being filled."""
 
     def __init__(self, length_s: float) -> None:
-        self._slot_s = length_s / limits.CHECK_WINDOW_SLOTS
-        self._slots: deque[Stretch] = deque([Stretch()], maxlen=limits.CHECK_WINDOW_SLOTS)
+        self._length_s = length_s
+        self._seconds = 0.0
+        self._slots: deque[Stretch] = deque([Stretch()])
 
     @property
     def filling(self) -> Stretch:
         """The slot of now."""
-        if self._slots[-1].seconds >= self._slot_s:
-            self._slots.append(Stretch())
         return self._slots[-1]
+
+    def observed(self, seconds: float) -> None:
+        """Let time pass: forget what is older than the window, and begin another slot when the present one has its length."""
+        self._seconds += seconds
+        self.filling.seconds += seconds
+        while self._seconds - self._slots[0].seconds >= self._length_s:
+            self._seconds -= self._slots.popleft().seconds
+        if self.filling.seconds * limits.CHECK_WINDOW_SLOTS >= self._length_s:
+            self._slots.append(Stretch())
 
     def total(self) -> Stretch:
         """Their sum."""
@@ -96,17 +104,19 @@ class Stretches:
 
     @classmethod
     def of(cls, position: Position) -> Self:
-        """Empty, with the windows that the plan's checks want."""
-        return cls(position.rollout, {check.window_s for check in position.plan.checks if check.metric is not None})
+        """Empty, with the windows that the plan's checks want, and that in which an outage is told."""
+        asked = {check.window_s for check in position.plan.checks if check.metric is not None}
+        return cls(position.rollout, {*asked, limits.OUTAGE_S})
 
     def enter(self) -> None:
         """A step begins."""
         self._step = Stretch()
 
     def observed(self, seconds: float) -> None:
-        """So much time has passed, and was observed. Before the counts of those seconds, or after: within a slot it is the same."""
-        for stretch in self._filling():
-            stretch.seconds += seconds
+        """So much time has passed, and was observed; its counts have come, or come next."""
+        self._step.seconds += seconds
+        for window in self._windows.values():
+            window.observed(seconds)
 
     def count(self, delta: CellDelta, *, stable: str, candidate: str) -> None:
         """Count a worker's cell; one of another rollout or another version is ignored."""

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from proxy.clock import Clock
 from proxy.control.asking import TELLING, point_of
+from proxy.control.baseline import Baseline
 from proxy.control.events import RecentEvents
 from proxy.control.ledger import Ledger
 from proxy.control.memory import Memory
@@ -45,6 +46,7 @@ class Decisions:
         self.rollouts_ended: dict[tuple[str, str], int] = {}
         """By (service, result): promoted, rolled_back, abandoned; since the start."""
         self.switches = Switches()
+        self.baseline = Baseline()
         self._last_ended: dict[str, int] = {}
         self._outside = outside
         self._ledger = ledger
@@ -93,6 +95,7 @@ class Decisions:
                 if kept is not None:
                     told = await self._ledger.series(service.name, standing.position.rollout)
                     standing.memory = Memory(standing.position, sticky=service.sticky is not None, kept=told)
+                standing.baseline = self.baseline
                 arrived[service.name] = standing
             move = standing.stepped(target_set(service, CONFIGURATION), wall)
             moves.append(replace(move, records=(*records, *move.records)))

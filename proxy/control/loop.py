@@ -133,8 +133,10 @@ class Control:
                 await self._commands.obey(event)
             case Answered(service=service, heard=heard, reply=reply):
                 answer(reply, await self._decisions.hear(service, heard))
-            case Fetched():
-                pass
+            case Fetched(service=service, rollout=rollout, observed=observed):
+                standing = self.standings.get(service)
+                if standing is not None and standing.position.rollout == rollout:
+                    standing.judge.add(observed)
             case Reached(reply=reply):
                 answer(reply, None)
 
@@ -296,6 +298,7 @@ class Control:
         touched: set[str] = set()
         for cell in snapshot.cells:
             self.windows.add(cell, now)
+            self._decisions.baseline.add(cell, snapshot.at_s)
             standing = self.standings.get(cell.service)
             if standing is not None and standing.count(cell, snapshot.at_s):
                 touched.add(cell.service)
@@ -317,6 +320,7 @@ class Control:
                 self.events.add(self.clock.wall(), "not_decided", move.position.service, str(error))
         elif now - standing.kept_at >= limits.PROGRESS_S and self._ledger.progress(standing.position, standing.tally_json()):
             standing.kept_at = now
+        self.outside.check(standing.position, standing.due(self.clock.wall()))
 
     def _keep_series(self) -> None:
         self.switches.keep(service.name for service in self.intent.services)
@@ -326,3 +330,4 @@ class Control:
             [(service, version.name, endpoint.label) for service, version in versions for endpoint in version.endpoints],
         )
         self.windows.keep((service, version.name) for service, version in versions)
+        self._decisions.baseline.keep((service, version.name) for service, version in versions)

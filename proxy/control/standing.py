@@ -12,10 +12,13 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy import limits
-from proxy.analysis.guard import Tally, judge
+from proxy.analysis.judge import Judge
+from proxy.analysis.tally import Tally
+from proxy.control.baseline import Baseline
 from proxy.control.memory import Memory
 from proxy.model.position import RESTING, Phase, Position, Record, Verdict
-from proxy.rollout.events import Ask, Effect, Event, Measured, Publish
+from proxy.model.rollout import Check
+from proxy.rollout.events import Ask, Command, Effect, Event, Measured, Publish, TargetSet
 from proxy.rollout.machine import step
 from proxy.telemetry.snapshot import CellDelta
 
@@ -53,14 +56,19 @@ class Standing:
         """``tally`` and ``memory`` are what is known of the position's rollout."""
         self.position = position
         self.memory = memory or Memory(position, sticky=False)
-        self.tally = Tally.of(position)
-        if tally is not None and tally.get("rollout") == position.rollout:
-            self.tally = Tally.from_json(tally)
+        self.judge = Judge(position, tally)
+        self.baseline = Baseline()
+        """Of all services; whoever keeps the standings puts it there."""
         self.counted = self.tally.candidate_requests
         self.measured_at = now
         self.kept_at = now
         self.verdict: Verdict | None = None
         self.pending = False
+
+    @property
+    def tally(self) -> Tally:
+        """The counts that the guard stands on."""
+        return self.judge.tally
 
     @property
     def running(self) -> bool:
@@ -72,31 +80,35 @@ class Standing:
         self.memory.count(cell, self.position, at_s)
         if not self.running or cell.rollout != self.position.rollout:
             return False
-        self.tally.add(cell, stable=self.position.stable, candidate=self.position.candidate, at_s=at_s)
+        self.judge.count(cell, self.position, at_s)
         return True
 
     def measure(self, now: float, wall: float) -> Move:
         """Judge what has been counted and let the machine step. A silence longer than the bound was not observed, so is no time."""
-        self.verdict = judge(self.position.plan.guard, self.tally)
+        self.judge.enter(_place(self.position), wall)
+        self.verdict = self.judge.verdict(self.position, wall)
         requests = self.tally.candidate_requests
         dt_s = min(now - self.measured_at, limits.OBSERVED_GAP_S_MAX)
         event = Measured(dt_s=dt_s, candidate_requests=requests - self.counted, verdict=self.verdict)
         move = self.stepped(event, wall)
         if not move.decides:  # else only when it is durable: a decision that could not be kept is made again
             self.memory.recording.observed(dt_s)
+            self.judge.observed(dt_s)
             self.measured_at, self.counted = now, requests
             self.position = move.position
         return move
 
     def stepped(self, event: Event, wall: float) -> Move:
         """What the machine makes of an event. Raises ``IllegalTransition``."""
+        if isinstance(event, TargetSet | Command | Measured):  # those that may lead into a step, which fixes what is slow
+            event = replace(event, slow_over_s=self.baseline.slow_over_s((self.position.service, self.position.stable), wall))
         move = Move.made(*step(self.position, event, wall))
         return replace(move, records=self.memory.annotated(move.records))
 
     def take(self, move: Move, now: float) -> None:
         """The move is in the store: stand there."""
         if move.position.rollout != self.position.rollout:
-            self.tally = Tally.of(move.position)
+            self.judge = Judge(move.position)
             self.verdict = None
         self.position = move.position
         self.counted = self.tally.candidate_requests
@@ -111,4 +123,14 @@ class Standing:
 
     def tally_json(self) -> dict[str, Any] | None:
         """What the store keeps beside the position."""
-        return self.tally.to_json() if self.running else None
+        return self.judge.to_json() if self.running else None
+
+    def due(self, wall: float) -> tuple[Check, ...]:
+        """The checks of which the outside is to be asked now."""
+        return self.judge.due(self.position, wall)
+
+
+def _place(position: Position) -> str:
+    """The step that a position is in; while it waits for hooks before one it is in none yet."""
+    waits = position.asking.rpartition("/")[2] not in ("", "gate")
+    return f"before {position.step}" if waits else f"{position.step}"

@@ -162,6 +162,31 @@ def test_who_gets_requests_is_the_positions_to_say(phase: Phase, weight_bp: int,
     assert flow == flow_of(at(phase=phase, weight_bp=weight_bp))
 
 
+def test_an_outage_of_both_holds_and_says_so() -> None:
+    found = verdict(at(), cell("v2", 200, 190), cell("v1", 3800, 3610))
+    why = "stable itself failed 95 % of its requests in the last 30 s: nothing can be learnt of the candidate"
+
+    assert (Finding.HOLD, why, [why]) == (found.finding, found.reason, found.figures["holding"])
+
+
+def test_after_an_outage_it_goes_on() -> None:
+    position = at()
+    judge = judge_of(position, cell("v2", 200, 190), cell("v1", 3800, 3610))
+    for _ in range(31):
+        judge.observed(1.0)
+
+    assert Finding.PASS is judge.verdict(position, 1050.0).finding
+
+
+def test_a_few_failures_of_stable_are_no_outage() -> None:
+    assert Finding.PASS is verdict(at(), cell("v2", 200, 30), cell("v1", 3800, 570)).finding
+    assert Finding.PASS is verdict(at(), cell("v2", 20, 5), cell("v1", 19, 19)).finding
+
+
+def test_a_candidate_that_fails_beyond_an_outage_is_rolled_back() -> None:
+    assert Finding.ROLLBACK is verdict(at(), cell("v2", 200, 190), cell("v1", 3800, 900)).finding
+
+
 # ---- a restart ------------------------------------------------------------------------------------------------------------------
 
 

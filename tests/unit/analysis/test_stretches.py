@@ -82,14 +82,30 @@ def test_a_window_forgets_what_is_older() -> None:
     assert (sum(range(140, 200)), 60.0) == (window.candidate.requests, window.seconds)
 
 
-def test_a_window_has_its_slots_and_is_exact_to_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_window_whose_slots_are_shorter_than_the_looks_is_no_longer_for_that() -> None:
+    stretches = Stretches(4, [10.0])
+    for _ in range(100):
+        stretches.observed(1.5)
+
+    assert 10.5 == stretches.over(10.0).seconds
+
+
+def test_a_window_has_a_bounded_number_of_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    stretches = Stretches(4, [60.0])
+    for _ in range(10_000):
+        stretches.observed(0.1)
+
+    assert len(stretches._windows[60.0]._slots) <= limits.CHECK_WINDOW_SLOTS + 2
+
+
+def test_a_window_is_at_most_a_slot_longer_than_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "CHECK_WINDOW_SLOTS", 4)
     stretches = Stretches(4, [3600.0])
     for _ in range(40):
         stretches.count(cell(draws=1), stable="v1", candidate="v2")
-        stretches.observed(300.0)
+        stretches.observed(500.0)
 
-    assert (10, 3000.0) == (stretches.over(3600.0).candidate.requests, stretches.over(3600.0).seconds)
+    assert (8, 4000.0) == (stretches.over(3600.0).candidate.requests, stretches.over(3600.0).seconds)
 
 
 def test_copies_are_counted() -> None:
