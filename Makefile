@@ -23,7 +23,7 @@ BENCH := --rounds 5 --seconds 4
 SOAK_REQUESTS ?= 5000000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup e2e-setup bench-setup fuzz-setup fuzz demo run test check audit e2e bench conformance soak coverage fmt clean
+.PHONY: help setup e2e-setup bench-setup fuzz-setup fuzz demo run test check audit e2e switches bench conformance soak coverage fmt clean
 
 help: ## this list
 	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## /\1\t/p' Makefile | while IFS="$$(printf '\t')" read -r t d; do printf '  make %-12s %s\n' "$$t" "$$d"; done
@@ -77,6 +77,9 @@ check: setup ## format, lint, types, house rules
 
 e2e: e2e-setup ## tests that start real processes, and slow ones (minutes)
 	@$(PYTEST) -m "e2e or slow" tests
+
+switches: e2e-setup ## 200 atomic switches under load, and every accident on the way (SWITCHES=n for another number; minutes)
+	@HEADGATE_SWITCHES=$${SWITCHES:-200} $(PYTEST) tests/e2e/test_switch.py
 
 bench: bench-setup ## CPU per request beside nginx, HAProxy and Envoy (needs nginx, haproxy, wrk); BENCH="..." for options
 	@$(PYTHON) -m loadtest compare $(BENCH)

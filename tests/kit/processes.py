@@ -136,9 +136,10 @@ class Headgate:
         """The latest process."""
         return self.children[-1]
 
-    def start(self) -> None:
-        """Start a process and wait until it is ready."""
-        command = [sys.executable, "-m", "proxy", "run", "--config", str(self.config)]
+    def start(self, *, tampering: str = "") -> None:
+        """Start a process and wait until it is ready. ``tampering`` is one of ``tests.kit.tampered``."""
+        module = ["tests.kit.tampered", tampering] if tampering else ["proxy"]
+        command = [sys.executable, "-m", *module, "run", "--config", str(self.config)]
         self.children.append(Child(command, self.directory, f"headgate-{len(self.children)}"))
         self.until_ready()
 
