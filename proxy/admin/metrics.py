@@ -113,6 +113,11 @@ class Figures(Collector):
             states[service, version][0] += level.active
             states[service, version][1] += level.idle
             states[service, version][2] += level.tunnels
+        lookups = CounterMetricFamily(
+            "headgate_lookups_failed", "Lookups of an endpoint's host name that came to nothing.", labels=[*_VERSION, "endpoint"]
+        )
+        for labels, count in self._control.totals.lookups_failed.items():
+            lookups.add_metric(labels, count)
         for (service, version), (active, idle, tunnels) in states.items():
             connections.add_metric([service, version, "active"], active)
             connections.add_metric([service, version, "idle"], idle)
@@ -120,7 +125,7 @@ class Figures(Collector):
         clients = GaugeMetricFamily(
             "headgate_client_connections", "Connections of clients.", value=self._control.totals.downstream_connections()
         )
-        yield from (in_flight, connections, healthy, clients)
+        yield from (in_flight, connections, healthy, lookups, clients)
 
     def _rollouts(self) -> Iterator[Metric]:
         weight = GaugeMetricFamily("headgate_traffic_weight", "Share of a service's traffic wanted, 0 to 1.", labels=_VERSION)

@@ -15,6 +15,7 @@ from proxy import limits
 from proxy.clock import Clock
 from proxy.control.calling import Client, WebClient
 from proxy.control.commands import Commands
+from proxy.control.complaints import Complaints
 from proxy.control.decisions import Decisions
 from proxy.control.events import (
     Answered,
@@ -87,8 +88,7 @@ class Control:
         self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
         self._commands = Commands(self._decisions, ledger, clock)
         self._risen: set[int] = set()
-        self._tls_errors: dict[tuple[int, str], str] = {}
-        """By worker and listener or service: what was last wrong with changed certificate files."""
+        self._complaints = Complaints(clock, self._complained)
 
     # ---- life -----------------------------------------------------------------------------------------------------------------
 
@@ -124,6 +124,7 @@ class Control:
                 await self._bring_up()
             case WorkerFell(slot=slot):
                 self.totals.down(slot)
+                self._complaints.down(slot)
             case ReloadRequested():
                 self.reloading.begin(event)
             case Loaded():
@@ -284,17 +285,14 @@ class Control:
     def _replaced(self, slot: int, why: str) -> None:
         self.events.add(self.clock.wall(), "worker_replaced", "", f"worker {slot} {why}; it is killed", slot=slot)
 
+    def _complained(self, kind: str, service: str, text: str, slot: int) -> None:
+        self.events.add(self.clock.wall(), kind, service, text, slot=slot)
+
     async def _count(self, slot: int, snapshot: Snapshot) -> None:
         """Add a worker's counts and let every running rollout they concern judge at once; the others as time passes."""
         now = self.clock.now()
         self.totals.add(slot, snapshot)
-        tls_errors = {f"listener {listener.name}": listener.tls_error for listener in snapshot.listeners}
-        tls_errors.update((f"service {name}", error) for name, error in snapshot.origin_tls.items())
-        for where, error in tls_errors.items():
-            if error != self._tls_errors.get((slot, where), ""):
-                self._tls_errors[slot, where] = error
-                text = f"{where}: {error or 'its certificate files are taken'}"
-                self.events.add(self.clock.wall(), "certificates", "", text, slot=slot)
+        self._complaints.hear(slot, snapshot)
         touched: set[str] = set()
         for cell in snapshot.cells:
             self.windows.add(cell, now)
