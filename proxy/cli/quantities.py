@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from proxy import limits
+
+if TYPE_CHECKING:
+    from proxy.simulation.traffic import Spell
 
 
 def share(ctx: click.Context | None, param: click.Parameter | None, text: str | None) -> float | None:
@@ -39,6 +43,42 @@ def duration(ctx: click.Context | None, param: click.Parameter | None, text: str
         return duration_s(text)
     except ValueError as error:
         raise click.BadParameter(str(error), ctx, param) from None
+
+
+def latency(ctx: click.Context | None, param: click.Parameter | None, text: str | None) -> float | None:
+    """A duration of a minute at most, in seconds; None stays None. click.BadParameter on anything else."""
+    if text is None:
+        return None
+    seconds = duration(ctx, param, text)
+    if seconds > limits.SIMULATED_LATENCY_S_MAX:
+        raise click.BadParameter(f"{text!r} is no latency; write {limits.SIMULATED_LATENCY_S_MAX:.0f}s at most", ctx, param)
+    return seconds
+
+
+def stretch(ctx: click.Context | None, param: click.Parameter | None, text: str | None) -> tuple[float, float] | None:
+    """``10m+1m`` (from when, for how long) as beginning and end in seconds; None stays None. click.BadParameter on anything else."""
+    if text is None:
+        return None
+    begin, plus, length = text.partition("+")
+    if not plus:
+        raise click.BadParameter(f"{text!r} is no stretch of time; write from when and for how long: 10m+1m", ctx, param)
+    begin_s = duration(ctx, param, begin)
+    return begin_s, begin_s + duration(ctx, param, length)
+
+
+def outage(ctx: click.Context | None, param: click.Parameter | None, text: str | None) -> Spell | None:
+    """``10m+2m:50%`` as a spell in which both versions fail so much; None stays None. click.BadParameter on anything else."""
+    from proxy.simulation.traffic import Spell
+
+    if text is None:
+        return None
+    when, colon, errors = text.partition(":")
+    if not colon:
+        raise click.BadParameter(f"{text!r} is no outage; write from when, for how long and how much fails: 10m+2m:50%", ctx, param)
+    between, failing = stretch(ctx, param, when), share(ctx, param, errors)
+    assert between is not None
+    assert failing is not None
+    return Spell(*between, failing)
 
 
 def time_of_day(ctx: click.Context | None, param: click.Parameter | None, text: str) -> float:

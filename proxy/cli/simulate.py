@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from proxy import limits
 from proxy.cli.configured import config_option, say_mistakes, set_option
 from proxy.cli.output import output_option
-from proxy.cli.quantities import duration, rate, share, time_of_day
+from proxy.cli.quantities import duration, latency, outage, rate, share, stretch, time_of_day
 from proxy.errors import OperatorError
 from proxy.model.rollout import CAUSES
+
+RUNS: Final = 1000
+RUNS_COMPARED: Final = 200
+POLICIES: Final = ("headgate", "flagger", "flagger-tuned", "argo", "argo-tuned")
+"""As in ``proxy.simulation``, which is not imported before it is needed."""
 
 if TYPE_CHECKING:
     from proxy.model.intent import Intent
@@ -27,11 +32,18 @@ if TYPE_CHECKING:
 @config_option
 @set_option
 @click.option("--service", metavar="S", help="Whose plan; may be left out when only one service has a target.")
-@click.option("--rps", callback=rate, metavar="N", required=True, help="Requests a second of the whole service.")
-@click.option(
-    "--candidate-errors", callback=share, metavar="P", required=True, help="Share of the candidate's requests that fail: 5% or 0.05."
-)
+@click.option("--rps", callback=rate, metavar="N", help="Requests a second of the whole service.")
+@click.option("--candidate-errors", callback=share, metavar="P", help="Share of the candidate's requests that fail: 5% or 0.05.")
 @click.option("--stable-errors", callback=share, metavar="P", default="0.1%", show_default=True, help="The same of stable.")
+@click.option("--candidate-latency", callback=latency, metavar="T", help="Its median; as stable's unless said.")
+@click.option(
+    "--stable-latency",
+    callback=latency,
+    metavar="T",
+    default="100ms",
+    show_default=True,
+    help="The same of stable; 0: answers take no time. The 99th percentile is 3.2 times the median.",
+)
 @click.option(
     "--onset",
     "onset_s",
@@ -58,6 +70,10 @@ if TYPE_CHECKING:
     metavar="N",
     help="People who ask, of whom errors strike some on every page; the service has to be sticky.",
 )
+@click.option("--outage", callback=outage, metavar="T+T:P", help="Both versions fail so much: 10m+2m:50% for two minutes after ten.")
+@click.option("--sources-down", callback=stretch, metavar="T+T", help="Outside sources of checks cannot be asked: 10m+1m.")
+@click.option("--policy", type=click.Choice(POLICIES), help="Other tools' rules on the same traffic instead of headgate's own.")
+@click.option("--compare", is_flag=True, help="All of these rules, and headgate's, on incidents that are given; says no traffic.")
 @click.option("--gates", type=click.Choice(["pass", "hold"]), default="pass", show_default=True, help="Pass them at once, or wait.")
 @click.option(
     "--until",
@@ -68,7 +84,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="A rollout that is not over by then is held.",
 )
-@click.option("--runs", type=click.IntRange(1, limits.SIMULATED_RUNS_MAX), default=1000, show_default=True, help="Rollouts to play.")
+@click.option("--runs", type=click.IntRange(1, limits.SIMULATED_RUNS_MAX), help="Rollouts to play; 1000 unless said, 200 to compare.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same report.")
 @click.option("--max-false-alarms", callback=share, metavar="P", help="Exit 1 when more of the equal candidates are accused.")
 @click.option("--min-caught", callback=share, metavar="P", help="Exit 1 when the guard catches the candidate in fewer rollouts.")
@@ -80,19 +96,27 @@ def simulate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
     failed requests users meet, and how often a candidate as good as stable would be accused.
     """
     from proxy.config import ConfigInvalid, discover, load
-    from proxy.simulation import simulate as played
 
     if file and config:
         raise click.UsageError("give the file once: as FILE or with --config")
-    traffic = described(given)
+    traffic = None if given["compare"] else described(given)
     path, _ = discover(file or config, env=os.environ, cwd=Path.cwd())
     try:
         intent = load(path, env=os.environ, overrides=overrides)
     except ConfigInvalid as error:
         return say_mistakes(output, path, error)
     service = chosen(intent, given["service"])
+    told = {**given, "service": service.name, "file": str(path), "digest": intent.digest}
+    return _compared(output, told, service) if traffic is None else _played(output, told, service, traffic)
+
+
+def _played(output: str, given: dict[str, Any], service: Service, traffic: Traffic) -> int:
+    from proxy.simulation import simulate as played
+    from proxy.simulation.report import HEADGATE
+
     if given["users"] and service.sticky is None:
         raise click.UsageError(f"--users is for a sticky service; {service.name} draws every request alone, whoever asks")
+    given["runs"] = given["runs"] or RUNS
     report = played(
         service.rollout,
         traffic,
@@ -101,18 +125,45 @@ def simulate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
         gates=given["gates"],
         cause=given["cause"],
         horizon_s=given["until_s"],
+        policy=given["policy"] or HEADGATE,
     )
     broken = broken_bounds(report, given["max_false_alarms"], given["min_caught"])
-    told = {**given, "service": service.name, "file": str(path), "digest": intent.digest}
-    _say(output, told, report, notes(service, given["cause"], people=bool(given["users"])), broken)
+    _say(output, given, report, notes(service, given["cause"], people=bool(given["users"])), broken)
     return 1 if broken else 0
+
+
+def _compared(output: str, given: dict[str, Any], service: Service) -> int:
+    from proxy.simulation.comparison import compare
+
+    said = [name for name in ("rps", "candidate_errors", "policy", "users", "quiet_rps") if given[name] is not None]
+    if said:
+        raise click.UsageError(f"--compare plays incidents of its own; leave out --{said[0].replace('_', '-')}")
+    given["runs"] = given["runs"] or RUNS_COMPARED
+    rows = compare(service.rollout, runs=given["runs"], seed=given["seed"], cause=given["cause"])
+    if output == "json":
+        import msgspec
+
+        from proxy.cli.output import say
+
+        say("json", {"given": given, "incidents": msgspec.to_builtins(rows)}, "")
+    else:
+        from proxy.cli.comparison_view import render
+        from proxy.cli.status_view import show
+
+        show(render(given, rows))
+    return 0
 
 
 def described(given: Mapping[str, Any]) -> Traffic:
     """The traffic that the options describe. Raises ``click.UsageError`` where two contradict each other."""
     from proxy.simulation import Traffic
 
-    quiet = given["quiet_rps"]
+    for name in ("rps", "candidate_errors"):
+        if given[name] is None:
+            raise click.UsageError(f"say --{name.replace('_', '-')}, or --compare for incidents that are given")
+    quiet, stable_s, candidate_s = given["quiet_rps"], given["stable_latency"], given["candidate_latency"]
+    if candidate_s is not None and not stable_s:
+        raise click.UsageError("--candidate-latency means nothing while stable's answers take no time; say --stable-latency")
     if quiet is not None and quiet > given["rps"]:
         raise click.UsageError(f"--quiet-rps {quiet:g} is over --rps {given['rps']:g}, which is the rate of the busiest hour")
     if given["until_s"] <= given["onset_s"]:
@@ -124,7 +175,11 @@ def described(given: Mapping[str, Any]) -> Traffic:
         onset_s=given["onset_s"],
         quiet_rps=quiet,
         begins_s=given["begins_s"],
+        stable_latency_s=stable_s,
+        candidate_latency_s=stable_s if candidate_s is None else candidate_s,
+        outage=given["outage"],
         users=given["users"] or 0,
+        sources_down_s=given["sources_down"],
     )
 
 

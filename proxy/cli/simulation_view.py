@@ -29,9 +29,13 @@ def _title(given: Mapping[str, Any]) -> Text:
     people = f" of {given['users']:,} users" if given["users"] else ""
     onset = f" from {seconds(given['onset_s'])} on" if given["onset_s"] else ""
     errors = f"stable fails {share(given['stable_errors'])} of its requests, the candidate {share(given['candidate_errors'])}{onset}"
+    rules = f" by the rules of {given['policy']}" if given["policy"] not in (None, "headgate") else ""
+    latency = ""
+    if given["candidate_latency"] is not None:
+        latency = f"; answers take {seconds(given['stable_latency'])} on stable, {seconds(given['candidate_latency'])} on the candidate"
     return Text.assemble(
         (str(given["service"]), "bold"),
-        f": {given['runs']:,} rollouts at {rate}{people}; {errors} (seed {given['seed']}, gates {given['gates']})",
+        f": {given['runs']:,} rollouts at {rate}{people}{rules}; {errors}{latency} (seed {given['seed']}, gates {given['gates']})",
     )
 
 

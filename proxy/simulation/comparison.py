@@ -26,8 +26,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     ``rolled_back``: of a candidate that has to go, how often it did; None when it is innocent. ``after_s``: from the onset to that.
     ``hit``: requests that the candidate failed, or answered after half a second where latency is the incident, up to the end.
-    ``wrongly``: how often a candidate as good as stable was rolled back under the same circumstances; ``held``: how often such a one
-    was not promoted yet at the horizon. ``why``: one reason of a wrong rollback.
+    ``wrongly``: how often a candidate as good as stable was rolled back (or paused on suspicion) in the same circumstances; ``held``:
+    how often such a one was not promoted at the horizon, or left to a person at the deadline. ``why``: a reason of a wrong rollback.
     """
 
     policy: str
@@ -56,7 +56,7 @@ def compare(
     incidents: Sequence[Incident] = INCIDENTS,
     cause: Cause = "status_5xx",
 ) -> tuple[Row, ...]:
-    """Play ``runs`` rollouts (at least 1) of each. Same seed, same rows. Raises ``ValueError``: the plan has no weight steps."""
+    """Play ``runs`` rollouts (at least 1) of each. Same seed, same rows. Raises ``OperatorError``: the plan has no weight steps."""
 
     def outcome(incident: Incident, name: str) -> Outcome:
         play_one = player(name, plan, gates="pass", cause=cause, horizon_s=HORIZON_S)
@@ -67,8 +67,8 @@ def compare(
             return [play_one(traffic if part == "candidate" else traffic.equal(), chance) for traffic in drawn]
 
         equal = series("equal")
-        wrong = [ending for ending in equal if ending.end in ("rolled_back", "paused")]
-        held = sum(ending.end == "held" for ending in equal) / runs
+        wrong = [ending for ending in equal if ending.end == "rolled_back" or ending.by_guard]
+        held = sum(ending.end in ("held", "paused") and not ending.by_guard for ending in equal) / runs
         why = wrong[0].why if wrong else ""
         if incident.innocent:
             return Outcome(name, None, None, None, len(wrong) / runs, held, why)

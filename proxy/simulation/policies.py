@@ -27,6 +27,7 @@ from typing import Final, Literal
 import msgspec
 from msgspec.structs import replace
 
+from proxy.errors import OperatorError
 from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
 from proxy.simulation.latency import LATE_S
 from proxy.simulation.scraped import Reading
@@ -152,14 +153,14 @@ POLICIES: Final = ("flagger", "flagger-tuned", "argo", "argo-tuned")
 
 
 def policy(name: str, plan: RolloutPlan) -> Policy:
-    """The settings of this name (of ``POLICIES``) for a rollout with the weights and the length of ``plan``. ValueError: no weights.
+    """The settings of this name (of ``POLICIES``) for a rollout with the weights and the length of ``plan``. OperatorError: no weights.
 
     Argo Rollouts takes the plan's steps as they are. Flagger has even steps of whole percents, one an interval: the least with which it
     is not longer than the plan.
     """
     weights = [step for step in plan.steps if isinstance(step, WeightStep)]
     if not weights:
-        raise ValueError("a plan without weight steps cannot be played by these rules")
+        raise OperatorError(f"the rules of {name} need a plan with weight steps")
     if name.startswith("flagger"):
         tuned = name.endswith("tuned")
         interval_s = 30.0 if tuned else 60.0

@@ -107,7 +107,7 @@ HEADGATE: Final = "headgate"
 
 
 def player(policy: str, plan: RolloutPlan, *, gates: Gates, cause: Cause, horizon_s: float) -> Callable[[Traffic, Random], Ending]:
-    """What plays one rollout of the plan by these rules. Raises ``ValueError`` when they cannot play it."""
+    """What plays one rollout of the plan by these rules. Raises ``OperatorError`` when they cannot play it."""
     if policy == HEADGATE:
         return lambda traffic, chance: play(plan, traffic, chance, gates=gates, cause=cause, horizon_s=horizon_s)
     rules = policies.policy(policy, plan)
@@ -128,7 +128,7 @@ def simulate(
 ) -> Report:
     """Play ``runs`` rollouts (at least 1) with the candidate and ``equal_runs`` (0: as many) with its equal. Same seed, same report.
 
-    ``policy`` says by whose rules: headgate's, or one of ``policies.POLICIES``. Raises ``ValueError`` when they cannot play the plan.
+    ``policy`` says by whose rules: headgate's, or one of ``policies.POLICIES``. Raises ``OperatorError`` when they cannot.
     """
     play_one = player(policy, plan, gates=gates, cause=cause, horizon_s=horizon_s)
 

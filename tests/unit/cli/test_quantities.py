@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 import pytest
 
-from proxy.cli.quantities import duration, rate, share, time_of_day
+from proxy.cli.quantities import duration, latency, outage, rate, share, stretch, time_of_day
+from proxy.simulation.traffic import Spell
 
 
 @pytest.mark.parametrize(("text", "expected"), [("5%", 0.05), ("0.05", 0.05), ("0", 0.0), ("100%", 1.0), (None, None)])
@@ -29,6 +30,28 @@ def test_a_duration_is_the_configuration_s() -> None:
     assert 90.0 == duration(None, None, "1m30s")
     with pytest.raises(click.BadParameter, match="no duration"):
         duration(None, None, "90")
+
+
+def test_a_latency_is_a_short_duration() -> None:
+    assert [0.25, None] == [latency(None, None, text) for text in ("250ms", None)]
+    with pytest.raises(click.BadParameter, match="60s at most"):
+        latency(None, None, "61s")
+
+
+def test_a_stretch_is_from_when_and_how_long() -> None:
+    assert [(600.0, 660.0), None] == [stretch(None, None, text) for text in ("10m+1m", None)]
+
+
+@pytest.mark.parametrize("text", ["10m", "10m-1m", "+", "1m+x"])
+def test_what_is_no_stretch_is_wrong_usage(text: str) -> None:
+    with pytest.raises(click.BadParameter, match=r"no stretch of time|no duration|empty"):
+        stretch(None, None, text)
+
+
+def test_an_outage_is_a_stretch_and_a_share() -> None:
+    assert [Spell(600.0, 720.0, 0.5), None] == [outage(None, None, text) for text in ("10m+2m:50%", None)]
+    with pytest.raises(click.BadParameter, match="no share"):
+        outage(None, None, "10m+2m:half")
 
 
 def test_a_time_of_day_is_hours_and_minutes() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from proxy.cli.main import main
-from proxy.cli.simulate import broken_bounds, notes
+from proxy.cli.simulate import POLICIES, broken_bounds, notes
 from proxy.model.rollout import RolloutPlan
 from proxy.model.service import Service, Sticky
 from proxy.simulation import Report, Traffic, simulate
+from proxy.simulation.comparison import COMPARED
 
 FILE = """\
 listeners: [{name: web, address: 127.0.0.1:0}]
@@ -136,7 +137,12 @@ def test_a_configuration_with_mistakes_is_reported_as_validate_does(capsys: pyte
         (("--quiet-rps", "200"), "--quiet-rps 200 is over --rps 100"),
         (("--onset", "2h", "--until", "1h"), "--until must be later than --onset"),
         (("--runs", "0"), "not in the range"),
-        (("--candidate-latency", "1s"), "No such option"),
+        (("--candidate-latency", "1s", "--stable-latency", "0"), "--candidate-latency means nothing while"),
+        (("--candidate-latency", "2m"), "no latency"),
+        (("--compare",), "--compare plays incidents of its own; leave out --rps"),
+        (("--policy", "spinnaker"), "'spinnaker' is not one of"),
+        (("--outage", "10m+2m"), "no outage"),
+        (("--sources-down", "10m"), "no stretch of time"),
         (("--config", "other.yaml"), "give the file once"),
     ],
 )
@@ -144,6 +150,32 @@ def test_wrong_usage_ends_with_2(capsys: pytest.CaptureFixture[str], file: str, 
     code, _, err = call(capsys, file, *QUICK, "--candidate-errors", "5%", *args)
 
     assert (2, True) == (code, said in err), err
+
+
+@pytest.mark.parametrize("missing", ["--rps", "--candidate-errors"])
+def test_traffic_has_to_be_described(capsys: pytest.CaptureFixture[str], file: str, missing: str) -> None:
+    said = {"--rps": "100", "--candidate-errors": "5%"}
+    args = [word for option, value in said.items() if option != missing for word in (option, value)]
+    code, _, err = call(capsys, file, *args)
+
+    assert (2, True) == (code, f"say {missing}, or --compare" in err), err
+
+
+def test_another_policy_plays_the_plan(capsys: pytest.CaptureFixture[str], file: str) -> None:
+    args = (file, *QUICK, "--candidate-errors", "100%", "--output", "json", "--set", "services.shop.rollout.steps[0].for=30m")
+    found = {name: json.loads(call(capsys, *args, "--policy", name)[1])["candidate"]["decision_s"]["median"] for name in POLICIES}
+
+    assert found["headgate"] < 5 < found["argo-tuned"] < found["flagger"]
+
+
+def test_policies_are_compared_as_a_table_and_as_json(capsys: pytest.CaptureFixture[str], file: str) -> None:
+    code, text, _ = call(capsys, file, "--compare", "--runs", "1")
+    _, out, _ = call(capsys, file, "--compare", "--runs", "1", "--output", "json")
+    value = json.loads(out)
+
+    assert (0, True) == (code, text.startswith("shop: 1 rollouts of its plan for each figure (seed 1)"))
+    assert list(POLICIES) == [outcome["policy"] for outcome in value["incidents"][0]["outcomes"]]
+    assert COMPARED == POLICIES
 
 
 def test_an_unknown_service_is_named_with_those_there_are(capsys: pytest.CaptureFixture[str], file: str) -> None:

@@ -23,6 +23,9 @@ GIVEN: dict[str, Any] = {
     "seed": 1,
     "gates": "pass",
     "users": None,
+    "policy": None,
+    "candidate_latency": None,
+    "stable_latency": 0.1,
 }
 CANDIDATE = Series(
     runs=1000,
@@ -83,6 +86,14 @@ def test_each_figure_has_its_row(expected: str) -> None:
     words = expected.split()
 
     assert expected == row(text(), " ".join(words[:3] if words[0] != "promoted" else words[:1]))
+
+
+def test_latencies_and_other_rules_are_in_the_title() -> None:
+    shown = " ".join(text(candidate_latency=0.3, policy="flagger-tuned").split())
+
+    assert "100 requests/s by the rules of flagger-tuned; " in shown
+    assert "; answers take 0.1 s on stable, 0.3 s on the candidate (seed" in shown
+    assert "by the rules" not in text(policy="headgate")
 
 
 def test_users_have_rows_when_there_are_any() -> None:

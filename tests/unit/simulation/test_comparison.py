@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from proxy.errors import OperatorError
 from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
 from proxy.simulation.comparison import COMPARED, Outcome, compare
 from proxy.simulation.incidents import INCIDENTS, Incident
@@ -70,5 +71,5 @@ def test_the_same_seed_makes_the_same_rows() -> None:
 
 
 def test_a_plan_without_weights_is_refused() -> None:
-    with pytest.raises(ValueError, match="without weight steps"):
+    with pytest.raises(OperatorError, match="need a plan with weight steps"):
         compare(RolloutPlan(steps=(GateStep(),)), runs=1, seed=1)

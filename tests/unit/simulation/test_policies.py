@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from proxy.errors import OperatorError
 from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
 from proxy.simulation.policies import (
     POLICIES,
@@ -148,5 +149,5 @@ def test_a_plan_of_moments_has_settings_too(name: str) -> None:
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_plan_without_weights_cannot_be_played(name: str) -> None:
-    with pytest.raises(ValueError, match="without weight steps"):
+    with pytest.raises(OperatorError, match="need a plan with weight steps"):
         policy(name, RolloutPlan(steps=(GateStep(),)))
