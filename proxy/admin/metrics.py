@@ -5,16 +5,15 @@ Label values come from the configuration, from status codes and from fixed sets,
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from proxy import __version__
+from proxy.admin.metrics_judging import judging
 from proxy.admin.views import weights
 from proxy.control.loop import Control
 from proxy.model.position import Phase
@@ -22,8 +21,6 @@ from proxy.model.rollout import CAUSES
 from proxy.telemetry.histogram import exposed
 
 RESULTS = ("promoted", "rolled_back", "abandoned")
-KIND = "failures"
-"""The guard's kinds of evidence; slowness will be another."""
 
 COMMIT = os.environ.get("HEADGATE_COMMIT", "unknown")
 """Set when an image is built."""
@@ -47,7 +44,7 @@ class Figures(Collector):
         yield from self._levels()
         yield from self._rollouts()
         yield from self._switches()
-        yield from self._guard()
+        yield from judging(self._control)
         yield from self._configuration()
         yield from self._listeners()
         yield self._notifications()
@@ -162,20 +159,6 @@ class Figures(Collector):
                 if counts.last.gap_s is not None:
                     gap.add_metric([name], counts.last.gap_s)
         yield from (switches, holds, took, gap)
-
-    def _guard(self) -> Iterator[Metric]:
-        labels = ["service", "kind"]
-        evidence = GaugeMetricFamily(
-            "headgate_guard_evidence", "Natural log of the evidence against the candidate; absent when nothing is tried.", labels=labels
-        )
-        threshold = GaugeMetricFamily("headgate_guard_threshold", "Natural log of the evidence at which the guard acts.", labels=labels)
-        for name, standing in self._control.standings.items():
-            threshold.add_metric([name, KIND], math.log(1 / standing.position.plan.guard.alpha))
-            if standing.running and standing.verdict is not None:
-                figure: Any = standing.verdict.figures.get("log_evidence")
-                if figure is not None:
-                    evidence.add_metric([name, KIND], figure)
-        yield from (evidence, threshold)
 
     def _configuration(self) -> Iterator[Metric]:
         reloading = self._control.reloading

@@ -63,6 +63,7 @@ def service_view(control: Control, service: Service) -> dict[str, Any]:
         "generation": control.generation,
         "waiting_for": "",
         "last_verdict": None,
+        "checks": [],
         "target": None,
         "last_switch": last.figures() if (last := control.switches.of(service.name).last) is not None else None,
     }
@@ -100,6 +101,7 @@ def _progress(standing: Standing, recent: dict[str, Recent]) -> dict[str, Any]:
         "steps": len(position.plan.steps) if running else None,
         "waiting_for": waiting_for(position, now.rps if now and now.requests else None),
         "last_verdict": msgspec.to_builtins(standing.verdict),
+        "checks": _checks(standing) if running else [],
         "target": position.target,
         "rollout": position.rollout,
         "reason": position.reason,
@@ -108,6 +110,12 @@ def _progress(standing: Standing, recent: dict[str, Recent]) -> dict[str, Any]:
         "step_elapsed_s": position.step_elapsed_s,
         "step_requests": position.step_requests,
     }
+
+
+def _checks(standing: Standing) -> list[dict[str, Any]]:
+    """Every check of the rollout as the verdict has it, and its latest results in a word each, oldest first."""
+    told = standing.verdict.figures["checks"] if standing.verdict is not None else []
+    return [{**check, "results": [r.result for r in standing.judge.checks.history(check["name"])]} for check in told]
 
 
 def revision_line(revision: Revision) -> dict[str, Any]:

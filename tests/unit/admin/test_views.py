@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.admin import views
+from proxy.model.rollout import Check, RolloutPlan, WeightStep
 from proxy.telemetry.cutover import Cutover
 from tests.kit.control_bench import bench, intent, service
 
@@ -122,4 +123,18 @@ async def test_the_last_switch_is_shown_and_is_in_the_history_too() -> None:
             shown["hold_s_max"],
             promoted.figures["switch"],
             promoted.kind,
+        )
+
+
+async def test_a_running_rollouts_checks_are_shown_with_their_latest_results() -> None:
+    errors = Check("errors", metric="error_rate", max=0.1)
+    async with bench(intent(service(rollout=RolloutPlan(steps=(WeightStep(1000, 60.0),), checks=(errors,), interval_s=2.0)))) as b:
+        rest = views.service_view(b.control, b.control.intent.services[0])["checks"]
+        await b.target("v2")
+        await b.after(5, b.cell("v2", ok=20), b.cell("v1", ok=100))
+        shown = views.service_view(b.control, b.control.intent.services[0])["checks"]
+
+        assert ([], [("errors", "pass", 0.0, ["pass", "pass"])]) == (
+            rest,
+            [(check["name"], check["result"], check["value"], check["results"]) for check in shown],
         )
