@@ -94,6 +94,7 @@ ACCESS_LOG_QUEUE_MAX: Final = 10_000  # lines that wait for the disk, about 4 Mi
 FRAME_BYTES_MAX: Final = 256 * 1024 * KiB  # one message of the channel; a plan with 10,000 routes is about 3 MiB
 SNAPSHOT_FAST_S: Final = 0.1  # while a candidate has weight
 SNAPSHOT_SLOW_S: Final = 1.0
+ROUTES_TOLD_S: Final = 0.9  # between two reports of what each route gets: all 20,000 are looked at for it
 FAILED_USERS_PER_SNAPSHOT_MAX: Final = 4096  # user hashes per cell and snapshot; more are counted as overflow
 MET_USERS_PER_SNAPSHOT_MAX: Final = 4096  # user hashes of the candidate's requests, per snapshot: 40,000 users a second and worker
 MET_USERS_PER_ROLLOUT_MAX: Final = 100_000  # user hashes of a rollout's blast radius; 8 MiB; beyond it is "at least"

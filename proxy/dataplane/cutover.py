@@ -56,6 +56,7 @@ class _Watching(Table[Leg, Rules]):
         self.table = table
         self.generation = table.generation
         self.splits = table.splits
+        self.ways = table.ways
         self.watched = {split: _WatchedSplit(split) for name, split in table.splits.items() if name in services}
 
     def match(self, request: Request) -> Way[Leg, Rules] | None:

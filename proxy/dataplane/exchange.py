@@ -51,6 +51,7 @@ class Exchange(Attempts):
                 plane.own_answers.tell(404, "", request, down.peer)
                 down.reply(404, "")
             return
+        way.hits += 1
         rules = way.rules
         if rules is not None and self._answered_by(rules, request, now):
             return

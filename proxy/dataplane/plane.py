@@ -130,6 +130,7 @@ class DataPlane:
         self.own_answers = OwnAnswers(self)
         self.rulebook = Rulebook()
         self._sequence = 0
+        self._routes_told_s = 0.0
         self._listening = Listening(loop)
         self._acceptors: list[Acceptor] = []
         self._files: asyncio.TimerHandle | None = None
@@ -353,14 +354,19 @@ class DataPlane:
                 kept.append(cell)
         self._cells = kept
         self._sequence += 1
+        wall = self._clock.wall()
+        routes = {}
+        if wall - self._routes_told_s >= limits.ROUTES_TOLD_S or wall < self._routes_told_s:
+            self._routes_told_s, routes = wall, self.table.take_hits()
         return Snapshot(
             worker=self.worker,
             sequence=self._sequence,
             generation=generation,
-            at_s=self._clock.wall(),
+            at_s=wall,
             cells=deltas,
             endpoints=[pool.state() for pool in self._pools.values()],
             shadows=self.mirrors.take(),
+            routes=routes,
             unmatched=self.own_answers.take_unmatched(),
             listeners=[door.state() for door in self.doors.values()],
             origin_tls={service: secured.error for service, secured in self._origin_contexts.items()},

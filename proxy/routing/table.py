@@ -103,15 +103,16 @@ class Nowhere(Split[L]):
 class Way(Generic[L, R]):
     """Where a route leads: the split of its service, and what it does to requests beyond that (None: nothing, as most do).
 
-    ``name`` says for people which route it is.
+    ``name`` says for people which route it is. ``hits`` are requests that were led here since they were last taken.
     """
 
-    __slots__ = ("name", "rules", "split")
+    __slots__ = ("hits", "name", "rules", "split")
 
     def __init__(self, split: Split[L], rules: R | None = None, name: str = "") -> None:
         self.split = split
         self.rules = rules
         self.name = name
+        self.hits = 0
 
 
 class _Entry(Generic[L, R]):
@@ -187,7 +188,7 @@ def _first(entries: list[_Entry[L, R]], request: Request) -> Way[L, R] | None:
 class Table(Generic[L, R]):
     """All routes of one plan. ``splits`` are by service name; ``generation`` is the plan's."""
 
-    __slots__ = ("_any", "_by_start", "_hosts", "_wild", "generation", "splits")
+    __slots__ = ("_any", "_by_start", "_hosts", "_wild", "generation", "splits", "ways")
 
     def __init__(self, plan: RoutePlan, legs: dict[str, list[L]], rules: Sequence[R | None] = ()) -> None:
         """``legs`` holds, by service name, a leg for each version; ``rules`` stand beside ``plan.routes``. Raises PlanRefused."""
@@ -198,13 +199,23 @@ class Table(Generic[L, R]):
         self._any: _Host[L, R] = _Host()
         # Without header conditions a start line and a host always lead to the same place, which the start line may then remember.
         self._by_start = not any(route.match.headers for route in plan.routes)
+        self.ways: list[Way[L, R]] = []  # beside ``plan.routes``
         for order, route in enumerate(plan.routes):
             split = self.splits.get(route.service) if route.redirect is None else Nowhere()
             if split is None:
                 raise PlanRefused(f"a route names the service {route.service!r}, which does not exist")
-            self._host_of(route).add(route, _Entry(route, order, Way(split, rules[order] if rules else None, route.match.name)))
+            way = Way(split, rules[order] if rules else None, route.match.name)
+            self.ways.append(way)
+            self._host_of(route).add(route, _Entry(route, order, way))
         for host in (*self._hosts.values(), *self._wild.values(), self._any):
             host.sort()
+
+    def take_hits(self) -> dict[int, int]:
+        """How many requests each route was given since the last call, by its place in the plan; routes without any are absent."""
+        hits = {place: way.hits for place, way in enumerate(self.ways) if way.hits}
+        for place in hits:
+            self.ways[place].hits = 0
+        return hits
 
     def _host_of(self, route: Route) -> _Host[L, R]:
         host = route.match.host.encode()

@@ -115,7 +115,8 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     led to one and none of its versions saw the request. ``rate_keys_evicted`` are keys of rate limits forgotten before their time.
     ``origin_tls`` says by service why changed files of its TLS were not taken; empty when they were. ``clients_refused`` are
     connections that found the worker full, ``spans_dropped`` spans that were not exported. ``replays_refused`` are bodies that were
-    not kept for a second sending, because too many others were.
+    not kept for a second sending, because too many others were. ``routes`` are requests by the place of their route in the plan of
+    ``generation``; told about once a second, and what a plan had counted when it was replaced is lost.
     """
 
     worker: int
@@ -135,3 +136,4 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     downstream_connections: int = 0
     access_log_dropped: int = 0
     replays_refused: int = 0
+    routes: dict[int, int] = {}

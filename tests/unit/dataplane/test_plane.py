@@ -7,6 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from proxy import limits
+from proxy.clock import ManualClock
 from proxy.errors import PlanRefused
 from proxy.model.intent import AccessLog, Listener
 from proxy.model.service import Endpoint, Version
@@ -240,4 +242,17 @@ async def test_a_start_line_does_not_keep_an_old_table() -> None:
     talk.serve(msgspec.structs.replace(plan(), generation=2))
 
     assert [None] == [start.routed for start in talk.plane.starts.values()]
+    await talk.end()
+
+
+async def test_requests_are_told_by_route_about_once_a_second() -> None:
+    talk, clock = Conversation(), ManualClock()
+    talk.plane._clock = clock
+    talk.plane.snapshot()
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+    at_once = talk.plane.snapshot().routes
+    clock.advance(limits.ROUTES_TOLD_S)
+
+    assert [{}, {0: 1}] == [at_once, talk.plane.snapshot().routes]
     await talk.end()

@@ -209,3 +209,13 @@ def test_a_path_of_nothing_but_slashes_is_not_asked_about_slash_by_slash() -> No
 
     assert routes.match(get("/" * (limits.TARGET_BYTES_MAX - 1))) is None
     assert prefixes.asked <= 5
+
+
+def test_what_each_route_got_is_told_once() -> None:
+    routes = table(("a", Match(path="/a")), ("b", Match()))
+    for target in ("/a", "/", "/"):
+        way = routes.match(get(target))
+        assert way is not None
+        way.hits += 1
+
+    assert [{0: 1, 1: 2}, {}] == [routes.take_hits(), routes.take_hits()]
