@@ -95,6 +95,7 @@ def build(control: Control, gate: Gate) -> web.Application:
     app.router.add_get("/api/v1/services/{service}", handlers.service)
     app.router.add_get("/api/v1/services/{service}/history", handlers.history)
     app.router.add_get("/api/v1/services/{service}/history/{revision}", handlers.revision)
+    app.router.add_get("/api/v1/services/{service}/history/{revision}/explanation", handlers.explanation)
     for verb in _BODIES:
         app.router.add_post(f"/api/v1/services/{{service}}/{openapi.verb_path(verb)}", handlers.rollout)
     return app
@@ -152,14 +153,20 @@ class Handlers:
         """Its decisions, newest first."""
         name = self._service(request).name
         limit = _number(request.query.get("limit", "50"), "limit", limits.HISTORY_PAGE_MAX)
-        revisions = await self._control.history(name, limit)
+        revisions = await self._control.recall.history(name, limit)
         return answer({"service": name, "revisions": [views.revision_line(revision) for revision in revisions]})
 
     async def revision(self, request: web.Request) -> web.Response:
         """One decision with every figure it stood on."""
         name = self._service(request).name
         number = _number(request.match_info["revision"], "revision", 2**53)
-        return answer(views.revision_view(name, await self._control.revision(name, number)))
+        return answer(views.revision_view(name, await self._control.recall.revision(name, number)))
+
+    async def explanation(self, request: web.Request) -> web.Response:
+        """Why the rollout of that decision went as it did: its story, the evidence over time, whom it reached."""
+        name = self._service(request).name
+        number = _number(request.match_info["revision"], "revision", 2**53)
+        return answer(await self._control.recall.explanation(name, number))
 
     # ---- writing --------------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from proxy import __version__
+from proxy.admin.metrics_exposure import exposure
 from proxy.admin.metrics_judging import judging
 from proxy.admin.views import weights
 from proxy.control.loop import Control
@@ -43,6 +44,7 @@ class Figures(Collector):
         yield from self._requests()
         yield from self._levels()
         yield from self._rollouts()
+        yield from exposure(self._control)
         yield from self._switches()
         yield from judging(self._control)
         yield from self._configuration()

@@ -57,6 +57,23 @@ _RELOAD = _object(
 
 _FORCE: dict[str, Any] = {"type": "boolean", "description": "although the version does not run on the present schema; recorded"}
 
+_EXPLANATION = _object(
+    {
+        "rollout": {"type": "integer"},
+        "outcome": _TEXT,
+        "summary": {"type": "array", "items": _TEXT},
+        "story": {"type": "array", "items": {"type": "object"}},
+        "guard": {"type": ["object", "null"]},
+        "checks": {"type": ["array", "null"]},
+        "blast_radius": {"type": ["object", "null"]},
+        "times": {"type": "object"},
+        "series": {"type": ["object", "null"], "description": "points, oldest first: a stretch of time each, and what was counted in it"},
+        "plan": {"type": "object"},
+        "recorded": {"type": ["object", "null"], "description": "the series as it is stored, for a replay"},
+    },
+    ("rollout", "outcome", "summary", "story", "series", "plan", "recorded"),
+)
+
 VERB_BODIES: dict[str, dict[str, Any]] = {
     "switch": _object({"to": _TEXT, "reason": _TEXT, "force": _FORCE}, ("to",), closed=True),
     "start": _object({"to": _TEXT, "force": _FORCE}, ("to",), closed=True),
@@ -113,6 +130,10 @@ def document() -> dict[str, Any]:
         base: _get("One service", service) | of_service,
         f"{base}/history": _get("Decisions, newest first", {"type": "object"}, parameters=[limit]) | of_service,
         f"{base}/history/{{revision}}": _get("One decision with every figure it stood on", {"type": "object"}, parameters=[revision])
+        | of_service,
+        f"{base}/history/{{revision}}/explanation": _get(
+            "Why its rollout went as it did: story, evidence over time, blast radius", _EXPLANATION, parameters=[revision]
+        )
         | of_service,
     }
     for verb, body in VERB_BODIES.items():

@@ -109,6 +109,7 @@ def _progress(standing: Standing, recent: dict[str, Recent]) -> dict[str, Any]:
         "elapsed_s": position.elapsed_s,
         "step_elapsed_s": position.step_elapsed_s,
         "step_requests": position.step_requests,
+        "blast_radius": standing.memory.exposure.figures() if standing.memory.rollout else None,
     }
 
 

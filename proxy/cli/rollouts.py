@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from proxy.cli.client import AdminClient
+from proxy.cli.explaining import explain
 from proxy.cli.live import connect, connection_options, looks, quoted
 from proxy.cli.output import output_option, say
 
@@ -113,6 +114,9 @@ def history(service: str, output: str, **where: Any) -> None:
 def watch(service: str, output: str, **where: Any) -> int:
     """Print each change until the rollout ends: exit 0 when promoted, 1 when rolled back."""
     return follow(looks(connect(**where), service), service, "", output)
+
+
+rollout.add_command(explain)
 
 
 def follow(views: Iterable[dict[str, Any]], service: str, target: str, output: str) -> int:

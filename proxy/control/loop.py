@@ -29,7 +29,6 @@ from proxy.control.events import (
     ReloadRequested,
     ReloadResult,
     Unable,
-    UnknownName,
     WorkerFell,
     WorkersRose,
     answer,
@@ -37,6 +36,7 @@ from proxy.control.events import (
 from proxy.control.ledger import Ledger
 from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher
+from proxy.control.recall import Recall
 from proxy.control.reloading import Reloading
 from proxy.control.standing import Standing
 from proxy.control.switches import Switches
@@ -45,7 +45,6 @@ from proxy.control.windows import Windows
 from proxy.control.workers import Workers
 from proxy.errors import OperatorError, PlanRefused
 from proxy.model.intent import Intent
-from proxy.model.position import Revision
 from proxy.tasks import TaskGroup
 from proxy.telemetry.snapshot import Snapshot
 
@@ -87,6 +86,7 @@ class Control:
         self._decisions = Decisions(intent, ledger, self._publisher, clock, events, self.outside)
         self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
         self._commands = Commands(self._decisions, ledger, clock)
+        self.recall = Recall(self._decisions, ledger)
         self._risen: set[int] = set()
         self._complaints = Complaints(clock, self._complained)
 
@@ -209,19 +209,6 @@ class Control:
         except (TimeoutError, Unable):
             return False
         return complete
-
-    async def history(self, service: str, limit: int) -> list[Revision]:
-        """The latest ``limit`` entries, newest first. Raises ``UnknownName``."""
-        if self.intent.service(service) is None:
-            raise UnknownName(f"no service {service!r}")
-        return await self._ledger.history(service, limit)
-
-    async def revision(self, service: str, number: int) -> Revision:
-        """One entry. Raises ``UnknownName``."""
-        found = await self._ledger.revision(service, number)
-        if found is None:
-            raise UnknownName(f"no revision {number} of service {service!r}")
-        return found
 
     # ---- how things stand (read at any time) ----------------------------------------------------------------------------------
 

@@ -30,7 +30,8 @@ class Memory:
     def __init__(self, position: Position, *, sticky: bool, kept: Kept | None = None, began_s: float | None = None) -> None:
         """``kept`` is what the store has of the position's rollout; ``began_s`` (Unix time) when it began, if it just did."""
         series, exposure = kept or (None, None)
-        self.recording = Recording(position.rollout, position.plan.interval_s, series, began_s=began_s)
+        interval_s = min(position.plan.interval_s, limits.SERIES_STRETCH_S)
+        self.recording = Recording(position.rollout, interval_s, series, began_s=began_s)
         self.exposure = Exposure(position.rollout, position.candidate, sticky=sticky)
         if exposure is not None:
             self.exposure = Exposure.from_json(exposure)

@@ -89,7 +89,7 @@ async def test_a_line_of_history_names_both_versions_of_its_rollout() -> None:
     async with bench() as b:
         await b.target("v2")
         await b.report(b.cell("v2", bad=20), b.cell("v1", ok=100))
-        lines = [views.revision_line(revision) for revision in await b.control.history("shop", 10)]
+        lines = [views.revision_line(revision) for revision in await b.control.recall.history("shop", 10)]
 
         assert [("rolled_back", "v1", "v2"), ("rolling_back", "v1", "v2"), ("started", "v1", "v2"), ("first", "v1", None)] == [
             (line["kind"], line["stable"], line["candidate"]) for line in lines
@@ -100,7 +100,7 @@ async def test_a_revision_has_every_figure_the_decision_stood_on() -> None:
     async with bench() as b:
         await b.target("v2")
         await b.report(b.cell("v2", bad=20), b.cell("v1", ok=100))
-        shown = views.revision_view("shop", await b.control.revision("shop", 3))
+        shown = views.revision_view("shop", await b.control.recall.revision("shop", 3))
 
         assert ("rolling_back", 20, True) == (
             shown["kind"],
@@ -115,7 +115,7 @@ async def test_the_last_switch_is_shown_and_is_in_the_history_too() -> None:
         before = views.service_view(b.control, b.control.intent.services[0])["last_switch"]
         await b.control.command("shop", "switch", by="me", to="v2")
         shown = views.service_view(b.control, b.control.intent.services[0])["last_switch"]
-        promoted = (await b.control.history("shop", 1))[0]
+        promoted = (await b.control.recall.history("shop", 1))[0]
 
         assert (None, 2, 0.004, shown, "promoted") == (
             before,

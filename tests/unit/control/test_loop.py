@@ -208,11 +208,11 @@ async def test_a_scrape_waits_for_what_workers_have_counted() -> None:
 async def test_history_is_newest_first_and_an_unknown_revision_is_said_to_be_unknown() -> None:
     async with bench() as b:
         await b.target("v2")
-        history = await b.control.history("shop", 10)
+        history = await b.control.recall.history("shop", 10)
         with pytest.raises(UnknownName, match="no revision 9"):
-            await b.control.revision("shop", 9)
+            await b.control.recall.revision("shop", 9)
 
-        assert (["started", "first"], "started") == ([r.kind for r in history], (await b.control.revision("shop", 2)).kind)
+        assert (["started", "first"], "started") == ([r.kind for r in history], (await b.control.recall.revision("shop", 2)).kind)
 
 
 async def test_closing_keeps_how_far_a_rollout_has_got() -> None:
