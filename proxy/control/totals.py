@@ -81,6 +81,8 @@ class Totals:
         self.replays_refused = 0
         self.reports_lost = 0
         """Holes in the numbering of reports: counts that a worker sent and nobody got."""
+        self.lookups_failed: dict[tuple[str, str, str], int] = {}
+        """By (service, version, endpoint), of endpoints that are host names."""
         self._endpoints: frozenset[tuple[str, str, str]] = frozenset()
         self._last: dict[int, Snapshot] = {}
         self._in_flight: dict[int, dict[Key, int]] = {}
@@ -91,6 +93,7 @@ class Totals:
         self.cells = {key: self.cells.get(key) or CellTotal() for key in versions}
         self.own = {service: self.own.get(service, {}) for service, _ in self.cells}
         self._endpoints = frozenset(endpoints)
+        self.lookups_failed = {key: count for key, count in self.lookups_failed.items() if key in self._endpoints}
         for levels in self._in_flight.values():
             for key in levels.keys() - self.cells.keys():
                 del levels[key]
@@ -106,6 +109,10 @@ class Totals:
             if total is not None:  # a version that has left the configuration may still finish a request
                 total.add(cell)
                 self._in_flight.setdefault(slot, {})[cell.service, cell.version] = cell.in_flight
+        for state in snapshot.endpoints:
+            key = (state.service, state.version, state.endpoint)
+            if state.lookups_failed is not None and key in self._endpoints:
+                self.lookups_failed[key] = self.lookups_failed.get(key, 0) + state.lookups_failed
         for listener in snapshot.listeners:
             door = self._listeners.setdefault(listener.name, ListenerTotal())
             door.refused += listener.refused

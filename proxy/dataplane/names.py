@@ -29,9 +29,12 @@ def is_name(host: str) -> bool:
 
 
 class Name:
-    """One host name. ``addresses`` is what the last lookup that succeeded gave, and ``ttl_s`` for how long that holds."""
+    """One host name. ``addresses`` is what the last lookup that succeeded gave, and ``ttl_s`` for how long that holds.
 
-    __slots__ = ("_failed", "_host", "_on_change", "_resolve", "_turn", "addresses", "ttl_s")
+    ``error`` says why the last lookup came to nothing, empty if it did not; ``failures`` counts those that did.
+    """
+
+    __slots__ = ("_failed", "_host", "_on_change", "_resolve", "_turn", "addresses", "error", "failures", "ttl_s")
 
     def __init__(self, host: str, resolve: Resolve, on_change: Callable[[], None]) -> None:
         self._host = host
@@ -41,11 +44,17 @@ class Name:
         self._failed: dict[str, float] = {}
         self.addresses: tuple[str, ...] = ()
         self.ttl_s = limits.RESOLVE_AGAIN_S
+        self.error = ""
+        self.failures = 0
 
     async def in_turn(self) -> list[str]:
         """The addresses in the order in which to try them: each is the first in its turn. Raises OSError when none was ever found."""
         if not self.addresses:
-            await self._look_up()
+            try:
+                await self._look_up()
+            except asyncio.CancelledError:  # whoever needs a connection waits no longer
+                self._complain("no answer in time")
+                raise
         self._turn += 1
         at = self._turn % len(self.addresses)
         now = perf_counter()
@@ -71,13 +80,22 @@ class Name:
             self.ttl_s = min(self.ttl_s, limits.RESOLVE_AGAIN_S)
 
     async def _look_up(self) -> None:
-        answer = await self._resolve(self._host)
-        found = tuple(sorted(set(answer.addresses)))[: limits.ADDRESSES_PER_NAME_MAX]
-        if not found:
-            raise OSError(f"{self._host} has no address")
+        try:
+            answer = await self._resolve(self._host)
+            found = tuple(sorted(set(answer.addresses)))[: limits.ADDRESSES_PER_NAME_MAX]
+            if not found:
+                raise OSError(f"{self._host} has no address")
+        except OSError as error:
+            self._complain(error.strerror or str(error))
+            raise
+        self.error = ""
         self.ttl_s = answer.ttl_s
         self._failed = {address: until for address, until in self._failed.items() if address in found}
         changed = found != self.addresses and bool(self.addresses)
         self.addresses = found
         if changed:
             self._on_change()
+
+    def _complain(self, why: str) -> None:
+        self.failures += 1
+        self.error = why

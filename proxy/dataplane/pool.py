@@ -19,6 +19,7 @@ from proxy.dataplane.names import Name, is_name
 from proxy.dataplane.origin_tls import Secured
 from proxy.dataplane.upstream import Upstream
 from proxy.model.service import Endpoint, EndpointLimits, Health
+from proxy.telemetry.snapshot import EndpointState
 
 if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
@@ -112,6 +113,22 @@ class Pool:
     def standing(self) -> bool:
         """Whether it is neither unhealthy nor ejected; it may still have refused a connection just now."""
         return self.healthy and self.record.until <= perf_counter()
+
+    def state(self) -> EndpointState:
+        """Levels now, and counts since the last call."""
+        state = EndpointState(
+            service=self.service,
+            version=self.version,
+            endpoint=self.endpoint.label,
+            active=self.active,
+            idle=self.idle,
+            tunnels=self.tunnels,
+            healthy=self.out_until <= perf_counter(),
+        )
+        if self._name is not None:
+            state.lookups_failed, self._name.failures = self._name.failures, 0
+            state.lookup_error = self._name.error
+        return state
 
     def has_room(self, bounds: EndpointLimits) -> bool:
         """Whether one more request would be within ``bounds``."""

@@ -26,25 +26,45 @@ class Answer(NamedTuple):
     ttl_s: float
 
 
+class _Line:
+    """A way to certain nameservers, and how many lookups are under way on it."""
+
+    __slots__ = ("asking", "channel")
+
+    def __init__(self, channel: pycares.Channel) -> None:
+        self.channel = channel
+        self.asking = 0
+
+
 class Resolver:
     """Call it with a host. Raises OSError when that has no address, or nobody said."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._nameservers: tuple[str, ...] = ()
-        self._channel: pycares.Channel | None = None
+        self._line: _Line | None = None
+        self._old: set[_Line] = set()  # lookups under way on them may end
 
     def use(self, nameservers: tuple[str, ...]) -> None:
         """Ask these (``address:port``) from the next lookup on; none: those of the system."""
         if nameservers != self._nameservers:
-            self.close()
+            line, self._line = self._line, None
+            if line is not None:
+                self._old.add(line)
+                self._tidy(line)
             self._nameservers = nameservers
 
     def close(self) -> None:
         """Lookups under way fail."""
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
+        for line in (*self._old, *([self._line] if self._line is not None else ())):
+            line.channel.close()
+        self._old.clear()
+        self._line = None
+
+    def _tidy(self, line: _Line) -> None:
+        if line in self._old and not line.asking:
+            self._old.remove(line)
+            line.channel.close()
 
     async def __call__(self, host: str) -> Answer:
         name = host.rstrip(".").lower()
@@ -64,9 +84,10 @@ class Resolver:
     async def _ask(self, host: str) -> Answer:
         import pycares  # 20 ms and 4 MiB of every worker, and most have addresses only
 
-        if self._channel is None:
+        line = self._line
+        if line is None:
             # Files, then DNS. It has a thread of its own, as it is given no way to use the loop's.
-            self._channel = pycares.Channel(servers=self._nameservers or None, lookups="fb")
+            line = self._line = _Line(pycares.Channel(servers=self._nameservers or None, lookups="fb"))
         answered: asyncio.Future[Any] = self._loop.create_future()
 
         def settle(result: Any, error: int | None) -> None:
@@ -81,8 +102,13 @@ class Resolver:
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits
                 self._loop.call_soon_threadsafe(settle, result, error)
 
-        self._channel.getaddrinfo(host, None, type=socket.SOCK_STREAM, callback=heard)
-        nodes = (await answered).nodes
+        line.asking += 1
+        try:
+            line.channel.getaddrinfo(host, None, type=socket.SOCK_STREAM, callback=heard)
+            nodes = (await answered).nodes
+        finally:
+            line.asking -= 1
+            self._tidy(line)
         addresses = [_text(node.addr[0]) for node in nodes]
         ttl_s = min((float(node.ttl) for node in nodes), default=0.0)
         return Answer(addresses, min(max(ttl_s, limits.RESOLVE_TTL_S_MIN), limits.RESOLVE_TTL_S_MAX))

@@ -15,13 +15,15 @@ SERVFAIL = 2
 
 class Zone(asyncio.DatagramProtocol):
     """``addresses`` (IPv4) and ``ttl_s`` are what it answers; no address is SERVFAIL. ``asked`` counts
-    the questions for an A record."""
+    the questions for an A record. While it is ``silent`` it keeps them, until it is to ``speak``."""
 
     def __init__(self, *addresses: str, ttl_s: int = 1) -> None:
         self.addresses = list(addresses)
         self.ttl_s = ttl_s
         self.asked = 0
         self.nameserver = ""
+        self.silent = False
+        self._kept: list[tuple[bytes, Any]] = []
         self._transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -29,7 +31,17 @@ class Zone(asyncio.DatagramProtocol):
         self.nameserver = "{}:{}".format(*transport.get_extra_info("sockname"))
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
-        self._transport.sendto(self.answer(data), addr)
+        answer = self.answer(data)
+        if self.silent:
+            self._kept.append((answer, addr))
+        else:
+            self._transport.sendto(answer, addr)
+
+    def speak(self) -> None:
+        """Answer what was asked meanwhile, and what will be."""
+        self.silent = False
+        for answer, addr in self._kept:
+            self._transport.sendto(answer, addr)
 
     def answer(self, question: bytes) -> bytes:
         """The message that answers ``question``; what it asks for beside A has no records."""

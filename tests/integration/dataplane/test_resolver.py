@@ -45,6 +45,22 @@ async def test_a_server_that_fails_is_an_error_and_not_an_empty_answer() -> None
             await looked_up(zone)
 
 
+async def test_a_lookup_under_way_ends_where_it_began_when_the_nameservers_change() -> None:
+    async with serving_zone("127.0.0.7") as old, serving_zone("127.0.0.8") as new:
+        old.silent = True
+        resolver = Resolver(asyncio.get_running_loop())
+        resolver.use((old.nameserver,))
+        async with asyncio.TaskGroup() as tasks:
+            began = tasks.create_task(resolver("origin.test"))
+            await eventually(lambda: old.asked, PATIENCE_S, "the old one is asked")
+            resolver.use((new.nameserver,))
+            then = await resolver("origin.test")
+            old.speak()
+        resolver.close()
+
+        assert (["127.0.0.7"], ["127.0.0.8"]) == (began.result().addresses, then.addresses)
+
+
 async def test_localhost_is_asked_of_nobody() -> None:
     async with serving_zone("127.0.0.7") as zone:
         answer = await looked_up(zone, "localhost")

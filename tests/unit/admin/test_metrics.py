@@ -191,6 +191,17 @@ async def test_listeners_are_shown_and_broken_certificate_files_are_told_once() 
         assert ["listener web: site.pem is broken"] == told
 
 
+async def test_failed_lookups_of_an_endpoint_are_counted_and_told_once() -> None:
+    async with bench() as b:
+        endpoint = b.control.intent.services[0].versions[0].endpoints[0].label
+        for _ in range(2):
+            await b.report(endpoints=[EndpointState("shop", "v1", endpoint, lookups_failed=3, lookup_error="server failure")])
+
+        assert 6 == figure(b, "headgate_lookups_failed_total", service="shop", version="v1", endpoint=endpoint)
+        told = [event.text for event in b.control.events.since() if event.kind == "lookup"]
+        assert [f"version v1, endpoint {endpoint}: server failure"] == told
+
+
 async def test_broken_tls_files_of_a_service_are_told_once_and_so_is_that_they_are_mended() -> None:
     async with bench() as b:
         for error in ("ca.pem is broken", "ca.pem is broken", "", ""):

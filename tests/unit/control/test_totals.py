@@ -132,3 +132,14 @@ def test_listeners_are_summed_over_workers_and_the_first_to_expire_stands_for_al
     made.down(1)
 
     assert ListenerTotal(2, 3, 4, "", 50.0) == made.listeners()["web"]
+
+
+def test_failed_lookups_of_endpoints_that_are_configured_add_up() -> None:
+    made = totals()
+    for slot in (0, 1):
+        unknown = EndpointState("shop", "v1", "x:1", lookups_failed=1)
+        made.add(slot, sent(1, endpoints=[EndpointState(*ENDPOINT, lookups_failed=2), unknown]))
+    before = dict(made.lookups_failed)
+    made.keep([V1], [])
+
+    assert ({ENDPOINT: 4}, {}) == (before, made.lookups_failed)

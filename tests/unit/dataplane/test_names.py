@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from proxy import limits
@@ -87,6 +89,33 @@ async def test_a_change_is_told() -> None:
     await name.refresh()
 
     assert ([1], ("10.0.0.2",)) == (told, name.addresses)
+
+
+async def test_a_lookup_that_failed_is_counted_and_says_why_until_one_succeeds() -> None:
+    zone = Zone("10.0.0.1")
+    name = Name("o", zone, unchanged)
+    await name.in_turn()
+    zone.addresses = []
+    await name.refresh()
+    await name.refresh()
+    failed = name.failures, name.error
+    zone.addresses = ["10.0.0.1"]
+    await name.refresh()
+
+    assert ((2, "no such name"), (2, "")) == (failed, (name.failures, name.error))
+
+
+async def test_a_lookup_that_nobody_waits_for_any_more_has_failed() -> None:
+    async def silent(_host: str) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError("never")
+
+    name = Name("o", silent, unchanged)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0):
+            await name.in_turn()
+
+    assert (1, "no answer in time") == (name.failures, name.error)
 
 
 class Resolved(Conversation):

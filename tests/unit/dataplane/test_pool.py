@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from proxy import limits
-from tests.kit.conversation import Conversation
+from proxy.model.service import Endpoint, Version
+from tests.kit.conversation import Conversation, plan
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok"
@@ -46,4 +47,25 @@ async def test_a_pool_tells_its_state_in_a_line() -> None:
     pool = talk.plane.table.splits["shop"].legs[0].pools[0]
 
     assert "<Pool shop/v1 127.0.0.1:9001 active=1 idle=0>" == repr(pool)
+    await talk.end()
+
+
+async def test_an_endpoint_that_is_a_name_tells_how_often_it_could_not_be_looked_up() -> None:
+    talk = Conversation(plan(versions=(Version("v1", (Endpoint("origin.localhost", 9001),)),)))
+
+    async def fails(*_: object, **__: object) -> None:
+        raise OSError("no such name")
+
+    talk.loop.getaddrinfo = fails  # type: ignore[attr-defined]  # over the real one
+    await talk.client.says(GET)
+    first, second = talk.plane.snapshot().endpoints[0], talk.plane.snapshot().endpoints[0]
+
+    assert [(1, "no such name"), (0, "no such name")] == [(state.lookups_failed, state.lookup_error) for state in (first, second)]
+    await talk.end()
+
+
+async def test_an_endpoint_that_is_an_address_tells_nothing_of_lookups() -> None:
+    talk = Conversation()
+
+    assert [None] == [state.lookups_failed for state in talk.plane.snapshot().endpoints]
     await talk.end()
