@@ -82,6 +82,7 @@ class Downstream(ClientConnection):
         self.deadline = inf
         if self._exchange.active:
             self._exchange.client_gone()
+        self._exchange.part()
         self._plane.wheel.forget(self)
         self._plane.departures.forget(self)
         self._plane.closed(self)

@@ -246,6 +246,7 @@ class Exchange(Attempts):
         tunnel = Tunnel(self._plane, pool, leg.cell, leg.tunnel_idle_s, client, origin)
         self._finish(101, None, now, self._drawn)
         self._plane.closed(down)
+        self.part()
         tunnel.begin(client, origin)
 
     @property

@@ -135,6 +135,10 @@ class Outcomes:
         self._drop_upstream()
         self._finish(499, None, perf_counter(), False, reason="the client left before its answer was whole")
 
+    def part(self) -> None:
+        """The client connection is over, and asks no more: without it, for a cycle of the two would wait for the collector."""
+        del self._down
+
     def _drop_upstream(self) -> None:
         if self._upstream is not None:
             self._upstream.abandon()

@@ -134,6 +134,8 @@ class Tunnel:
         if self._door is not None:
             self._door.connections -= 1
         self._plane.long_lived.over(self)
+        for one in (end, other):  # nobody asks them any more, and cycles would wait for the collector
+            del one.tunnel, one.other
 
     def end(self) -> None:
         """Close both sides, what was read before going out first."""

@@ -290,9 +290,9 @@ class Worker:
 
 
 def settle() -> None:
-    """What is alive now stays: keep it out of every later collection, and collect rarely, for requests leave no cycles.
+    """What is alive now stays: keep it out of every later collection, and collect rarely, for requests and connections leave no cycles.
 
-    Connections to origins do leave some objects in cycles, about 300 bytes each; a rarer collection let 8 MiB of them come together.
+    Should something leave some all the same (exceptions may), it does not become much.
     """
     gc.collect()
     gc.freeze()
