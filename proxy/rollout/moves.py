@@ -1,6 +1,7 @@
-"""The moves of a rollout: start, advance, pause, resume, give up, roll back, settle. Each is a new position and its record.
+"""The moves of a rollout: start, advance, pause, resume, cut over, roll back, settle. Each is a new position and its effects.
 
-They know the order of effects and what a record holds; they do not know when they are allowed, which is the machine's table.
+They know the order of effects, what a record holds and when workers must be told; they do not know when they are allowed, which is the
+machine's table.
 """
 
 from __future__ import annotations
@@ -9,36 +10,75 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from proxy.model.position import Phase, Position, Record
+from proxy.model.position import RESTING, WEIGHT_BP_MAX, Phase, Position, Record
 from proxy.model.rollout import GateStep, RolloutPlan
-from proxy.rollout import canary
-from proxy.rollout.events import Applied, Effect, Publish
-from proxy.rollout.strategy import Strategy
-from proxy.rollout.words import percent
+from proxy.rollout import canary, entering
+from proxy.rollout.events import Applied, Ask, Effect, Publish
+from proxy.rollout.strategies import strategy_of
 
 Outcome = tuple[Position, tuple[Effect, ...]]
 
-STRATEGIES: Final[dict[str, Strategy]] = {"canary": canary}
-"""By the name a plan gives; the configuration lets no other through."""
-
-AT_GATE: Final = "gate"
-"""The reason of a position that waits at a gate, as the API shows it."""
-
-
-def strategy_of(position: Position) -> Strategy:
-    """The strategy that the rollout began with."""
-    return STRATEGIES[position.plan.strategy]
+_KINDS: Final = {Phase.PROMOTING: "promoting", Phase.STABLE: "shadowed", Phase.PAUSED: "gate"}
 
 
 def at_gate(position: Position) -> bool:
-    """Whether the present step is a gate, whatever else has paused the rollout meanwhile."""
+    """Whether the present step is a manual gate, whatever else has paused the rollout meanwhile."""
     steps = position.plan.steps
-    return position.phase is Phase.PAUSED and position.step < len(steps) and isinstance(steps[position.step], GateStep)
+    if position.phase is not Phase.PAUSED or position.asking or position.step >= len(steps) or position.plan.strategy == "rolling":
+        return False
+    step = steps[position.step]
+    return isinstance(step, GateStep) and step.gate == "manual"
 
 
-def start(position: Position, *, target: str, fingerprint: str, plan: RolloutPlan, why: str, by: str) -> tuple[Position, Record]:
-    """Begin a rollout from stable to ``target``. The workers have to be told."""
-    begun = replace(
+def served(position: Position) -> tuple[object, ...]:
+    """All of a position that workers' plans are made of: when it changes, workers have to be told."""
+    if position.phase in RESTING:
+        return (position.stable,)
+    return (
+        position.stable,
+        position.candidate,
+        position.rollout,
+        position.weight_bp,
+        position.slow_over_s,
+        position.step if position.phase is Phase.SHADOWING else None,
+        position.moved,
+        position.moving,
+        position.part,
+    )
+
+
+def effects(before: Position, after: Position, records: tuple[Record, ...], asks: tuple[Ask, ...] = ()) -> tuple[Effect, ...]:
+    """Records, then the publication if workers are concerned, then what is asked of the world."""
+    together = after.phase is Phase.PROMOTING and after.plan.strategy == "blue_green"
+    told = (Publish(barrier=together),) if served(before) != served(after) else ()
+    return (*records, *told, *asks)
+
+
+def start(
+    position: Position,
+    now: float,
+    *,
+    target: str,
+    fingerprint: str,
+    plan: RolloutPlan,
+    why: str,
+    by: str,
+    forced: bool = False,
+    slow_over_s: float = 0.0,
+) -> Outcome:
+    """Begin a rollout from stable to ``target``. No freeze holds a way back to what was stable before."""
+    if target == position.previous:
+        plan = replace(plan, freeze=())
+    begun = began(position, target=target, fingerprint=fingerprint, plan=plan)
+    begun = slow_from(begun, slow_over_s)
+    after, asks = entering.enter(begun, 0, now, first=True, forced=forced)
+    record = note("started", f"{why}; {where(after)}", position, after, by=by)
+    return after, (record, Publish(), *asks)
+
+
+def began(position: Position, *, target: str, fingerprint: str, plan: RolloutPlan) -> Position:
+    """The next rollout, before its first step."""
+    return replace(
         position,
         candidate=target,
         target=target,
@@ -48,48 +88,92 @@ def start(position: Position, *, target: str, fingerprint: str, plan: RolloutPla
         weight_bp=0,
         elapsed_s=0.0,
         guard_floor=0.0,
-    )
-    after = enter(begun, 0)
-    return after, note("started", f"{why}; {where(after)}", position, after, by=by)
-
-
-def enter(position: Position, step: int) -> Position:
-    """The position at the beginning of a step, as the plan's strategy says."""
-    stand = strategy_of(position).next_step(position.plan, step, position.weight_bp)
-    return replace(
-        position,
-        phase=stand.phase,
-        step=stand.step,
-        weight_bp=stand.weight_bp,
-        step_elapsed_s=0.0,
-        step_requests=0,
-        reason=AT_GATE if stand.phase is Phase.PAUSED else "",
+        slow_over_s=0.0,
+        moved=0,
+        moving=0,
+        part="",
+        endpoints=(0, 0),
+        shared=0,
     )
 
 
-def advance(position: Position, step: int, *, why: str, by: str = "", figures: dict[str, Any] | None = None) -> Outcome:
-    """Go to a step (the next, or past the last for promotion) and tell the workers if a weight changed."""
-    after = enter(position, step)
-    kind = {Phase.PROMOTING: "promoting", Phase.PAUSED: "gate"}.get(after.phase, "step")
+def slow_from(position: Position, p99_s: float) -> Position:
+    """With the bound of slow answers from here on. ``p99_s`` is stable's, 0 when it is not known: then the last one stays."""
+    given = position.plan.guard.slow_over_s
+    bound = 0.0 if given is None else given or p99_s or position.slow_over_s
+    return replace(position, slow_over_s=bound)
+
+
+def advance(
+    position: Position,
+    step: int,
+    now: float,
+    *,
+    why: str,
+    by: str = "",
+    figures: dict[str, Any] | None = None,
+    forced: bool = False,
+    slow_over_s: float = 0.0,
+) -> Outcome:
+    """Set out for a step: the next, or past the last for the end of the plan."""
+    entered = entering.enter(slow_from(position, slow_over_s), step, now, forced=forced)
+    return arrived(position, entered, why=why, by=by, figures=figures)
+
+
+def arrived(position: Position, entered: entering.Entered, *, why: str, by: str = "", figures: dict[str, Any] | None = None) -> Outcome:
+    """The outcome of having gone some way into a step, recorded as what it has come to."""
+    after, asks = entered
+    kind = _KINDS.get(after.phase, "step")
+    if after.phase is Phase.PROGRESSING and after.asking:
+        door = entering.door_of(after)
+        kind = "gate" if door == entering.GATE else "asking" if asks else "frozen"
+    if after.phase is Phase.STABLE:
+        after = _settled(after)
     record = note(kind, f"{why}; {where(after)}", position, after, by=by, figures=figures)
-    return after, (record, Publish()) if after.weight_bp != position.weight_bp else (record,)
+    return after, effects(position, after, (record,), asks)
 
 
-def promote(position: Position, *, why: str, by: str) -> Outcome:
-    """Straight to promotion, whatever steps are left."""
-    return advance(position, len(position.plan.steps), why=why, by=by)
+def pass_door(position: Position, *, why: str, by: str) -> Outcome:
+    """Take the step for which it has set out, whatever it waits for at the door."""
+    return arrived(position, entering.take(position), why=why, by=by)
 
 
 def pause(position: Position, *, why: str, by: str = "", figures: dict[str, Any] | None = None) -> Outcome:
     """Keep the weight and wait for a person."""
     after = replace(position, phase=Phase.PAUSED, reason=why)
-    return after, (note("paused", why, position, after, by=by, figures=figures),)
+    return after, effects(position, after, (note("paused", why, position, after, by=by, figures=figures),))
 
 
-def resume(position: Position, *, by: str) -> Outcome:
+def resume(position: Position, now: float, *, by: str) -> Outcome:
     """Go on where the pause began."""
-    after = replace(position, phase=Phase.PROGRESSING, reason="")
-    return after, (note("resumed", where(after), position, after, by=by),)
+    again = replace(position, phase=Phase.PROGRESSING, reason="")
+    if entering.door_of(position) == entering.GATE:
+        after, asks = again, entering.open_question(again)
+    elif position.asking:
+        after, asks = entering.go_on(again, now)
+    else:
+        stand = strategy_of(position).next_step(position.plan, position.step, position.weight_bp)
+        after, asks = replace(again, phase=stand.phase), ()
+    return after, effects(position, after, (note("resumed", where(after), position, after, by=by),), asks)
+
+
+def cut_over(position: Position, begun: Position, *, why: str, by: str) -> tuple[Position, Record]:
+    """Everything to the candidate of ``begun``, at once and together. The workers have to be told with a barrier."""
+    after = replace(
+        begun,
+        phase=Phase.PROMOTING,
+        step=len(begun.plan.steps),
+        weight_bp=WEIGHT_BP_MAX,
+        step_elapsed_s=0.0,
+        step_requests=0,
+        reason="",
+        asking="",
+        moved=0,
+        moving=0,
+        part="",
+    )
+    record = note("switching", f"{why}; everything to {after.candidate} at once", position, after, by=by)
+    return after, record
 
 
 def roll_back(
@@ -99,36 +183,54 @@ def roll_back(
     by: str = "",
     figures: dict[str, Any] | None = None,
     kind: str = "rolling_back",
+    barrier: bool = False,
 ) -> Outcome:
     """Take all weight from the candidate. ``kind`` is ``abandoned`` when not its failures but another target is the cause."""
-    after = replace(position, phase=Phase.ROLLING_BACK, weight_bp=0, reason=why)
-    return after, (note(kind, why, position, after, by=by, figures=figures), Publish())
+    after = replace(position, phase=Phase.ROLLING_BACK, weight_bp=0, reason=why, asking="", moved=0, moving=0, part="")
+    return after, (note(kind, why, position, after, by=by, figures=figures), Publish(barrier))
 
 
 def settle_rolled_back(position: Position, applied: Applied, now: float) -> Outcome:
     """Every worker has taken the candidate out; its target is refused from here on. The reason of the rollback stays."""
-    after = replace(position, phase=Phase.ROLLED_BACK)
+    after = _asking(replace(position, phase=Phase.ROLLED_BACK), position, "after_rollback")
     why = f"no worker gives {position.candidate} a request any more: {position.reason}"
     record = note("rolled_back", why, position, after, figures=acknowledged(position, applied, now))
-    return after, (record, Publish())
+    return after, (record, Publish(), *entering.open_question(after))
 
 
 def settle_promoted(position: Position, applied: Applied, now: float) -> Outcome:
-    """Every worker gives the candidate everything: it is stable now."""
-    after = replace(
+    """Every worker gives the candidate everything: it is stable now, and what was before is where an undo goes."""
+    after = replace(_settled(position), stable=position.candidate, previous=position.stable, promoted_s=now, phase=Phase.STABLE)
+    after = _asking(after, position, "after_promotion")
+    why = f"{position.candidate} is stable; before it was {position.stable}"
+    record = note("promoted", why, position, after, figures=acknowledged(position, applied, now))
+    return after, (record, Publish(), *entering.open_question(after))
+
+
+def _settled(position: Position) -> Position:
+    """Without anything that belongs to a rollout under way."""
+    return replace(
         position,
-        phase=Phase.STABLE,
-        stable=position.candidate,
         candidate="",
         step=0,
         weight_bp=0,
         step_elapsed_s=0.0,
         step_requests=0,
         reason="",
+        asking="",
+        slow_over_s=0.0,
+        moved=0,
+        moving=0,
+        part="",
+        leaving=(),
+        coming=(),
+        ready_s=0.0,
     )
-    why = f"{position.candidate} is stable; before it was {position.stable}"
-    record = note("promoted", why, position, after, figures=acknowledged(position, applied, now))
-    return after, (record, Publish())
+
+
+def _asking(after: Position, before: Position, point: str) -> Position:
+    """With the hooks that are told of an end still to be heard of; nothing waits for them but the history."""
+    return replace(after, asking=entering.key(before, point) if entering.asked(before, point) else "")
 
 
 def acknowledged(position: Position, applied: Applied, now: float) -> dict[str, Any]:
@@ -152,7 +254,7 @@ def note(
     figures: dict[str, Any] | None = None,
 ) -> Record:
     """A record with the figures that every record has: which rollout, from what to what, which step, which weights."""
-    subject = after if kind == "started" else before
+    subject = after if after.rollout != before.rollout and kind not in ("abandoned", "rolled_back") else before
     own = {
         "rollout": subject.rollout,
         "from": subject.stable,
@@ -168,11 +270,16 @@ def where(position: Position) -> str:
     """The step a rollout stands at, in words; steps are numbered from 1 for people."""
     if position.phase is Phase.PROMOTING:
         return f"promotion: everything to {position.candidate}"
-    if at_gate(position):
-        return gate(position)
-    return f"step {position.step + 1} of {len(position.plan.steps)}: {percent(position.weight_bp)} to {position.candidate}"
+    if position.phase is Phase.STABLE:
+        return f"nothing is promoted, {position.stable} stays"
+    door = entering.door_of(position)
+    if door in (entering.START, entering.FREEZE, entering.READY):
+        return "it waits for the freeze to end"
+    if door and door != entering.GATE:
+        return f"the {door} hooks are asked"
+    return strategy_of(position).where(position)
 
 
 def gate(position: Position) -> str:
     """The gate a rollout waits at, in words."""
-    return f"gate after step {position.step}" if position.step else "gate before the first step"
+    return canary.gate(position)

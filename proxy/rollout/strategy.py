@@ -1,7 +1,7 @@
 """What a strategy is: it says which step comes next, whether the present one is done, and what it waits for. Nothing else.
 
-A new strategy is a file with these three functions and a line in ``moves.STRATEGIES``. Phases, guard, deadline, commands, records and
-publishing are the machine's and the same for all.
+A new strategy is a file with these functions and a line in ``moves.STRATEGIES``. Phases, guard, deadline, hooks, freezes, commands,
+records and publishing are the machine's and the same for all.
 """
 
 from __future__ import annotations
@@ -11,25 +11,38 @@ from typing import Protocol
 import msgspec
 
 from proxy.model.position import Phase, Position
-from proxy.model.rollout import RolloutPlan
+from proxy.model.rollout import HookPoint, RolloutPlan
+from proxy.rollout.events import Measured
 
 
 class Stand(msgspec.Struct, frozen=True):
-    """Where a rollout stands in a step: its number (from 0), the phase it is spent in, and the candidate's weight in basis points."""
+    """Where a rollout stands in a step: its number (from 0), the phase it is spent in, and the candidate's weight in basis points.
+
+    ``hooks`` are the hook points that are asked before it is taken. With ``asks`` it waits there for what its gate answers. In the
+    phase ``stable`` it is the end of a rollout that promotes nothing.
+    """
 
     step: int
     phase: Phase
     weight_bp: int
+    hooks: tuple[HookPoint, ...] = ()
+    asks: bool = False
 
 
 class Strategy(Protocol):
-    """The face of a strategy's module. All three are pure."""
+    """The face of a strategy's module. All are pure."""
 
     def next_step(self, plan: RolloutPlan, step: int, weight_bp: int) -> Stand:
         """Where a rollout stands on entering step number ``step`` (from 0) with the candidate at ``weight_bp``."""
+
+    def observe(self, position: Position, event: Measured) -> Position:
+        """The position with what this strategy alone counts: readiness of endpoints. Time and requests are counted already."""
 
     def is_done(self, position: Position) -> bool:
         """Whether the present step's own conditions are met; the machine has asked the guard already."""
 
     def waiting_for(self, position: Position, candidate_rps: float | None) -> str:
         """What the present step still waits for, for people; empty when nothing is missing."""
+
+    def where(self, position: Position) -> str:
+        """The step the rollout stands at, in words; steps are numbered from 1 for people."""

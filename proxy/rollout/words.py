@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def duration(seconds: float) -> str:
@@ -20,3 +21,10 @@ def duration(seconds: float) -> str:
 def percent(weight_bp: int) -> str:
     """Basis points as ``5 %`` or ``0.25 %``."""
     return f"{weight_bp / 100:g} %"
+
+
+def listed(names: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``; of more than that the first two and how many there are besides."""
+    if len(names) > 3:
+        return f"{names[0]}, {names[1]} and {len(names) - 2} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "nothing"

@@ -6,7 +6,7 @@ from typing import Any
 
 from proxy.model.position import Finding, Position, Record, Verdict
 from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
-from proxy.rollout.machine import Applied, Command, Effect, Event, Measured, TargetSet, initial, step
+from proxy.rollout.machine import Applied, Ask, Command, Effect, Event, Heard, Measured, TargetSet, initial, step
 
 NOW = 1_700_000_000.0
 PLAN = RolloutPlan(steps=(WeightStep(500, for_s=10.0, min_requests=5), GateStep(), WeightStep(5000, for_s=10.0)), deadline_s=100.0)
@@ -23,6 +23,11 @@ def measured(dt_s: float = 1.0, requests: int = 1, verdict: Verdict = PASS) -> M
     return Measured(dt_s, requests, verdict)
 
 
+def heard(position: Position, ok: bool = True, reason: str = "hook answered 200") -> Heard:
+    """The answer to what the position asks."""
+    return Heard(position.asking, ok, reason, {"calls": []})
+
+
 def said(verb: Any, **fields: Any) -> Command:
     return Command(verb, "ann", **fields)
 
@@ -34,7 +39,25 @@ def after(position: Position, *events: Event) -> Position:
 
 
 def kinds(effects: tuple[Effect, ...]) -> list[str]:
-    return [effect.kind if isinstance(effect, Record) else "publish" for effect in effects]
+    """Effects in a word each: a record's kind, ``publish``, ``publish together`` (with the barrier), ``ask`` and its point."""
+    return [_kind(effect) for effect in effects]
+
+
+def _kind(effect: Effect) -> str:
+    if isinstance(effect, Record):
+        return effect.kind
+    if isinstance(effect, Ask):
+        return f"ask {effect.point}"
+    return "publish together" if effect.barrier else "publish"
+
+
+def story(position: Position, *events: Event, now: float = NOW) -> tuple[Position, list[str]]:
+    """Where the events lead, and every effect on the way in a word each."""
+    told: list[str] = []
+    for event in events:
+        position, effects = step(position, event, now)
+        told += kinds(effects)
+    return position, told
 
 
 APPLIED = Applied(17, 0.01)

@@ -17,10 +17,10 @@ def at(requests: int, elapsed_s: float, step: int = 0) -> Position:
 @pytest.mark.parametrize(
     ("step", "stand"),
     [
-        (0, Stand(0, Phase.PROGRESSING, 500)),
+        (0, Stand(0, Phase.PROGRESSING, 500, ("before_step",))),
         (1, Stand(1, Phase.PAUSED, 500)),
-        (2, Stand(2, Phase.PROGRESSING, 5000)),
-        (3, Stand(3, Phase.PROMOTING, 10_000)),
+        (2, Stand(2, Phase.PROGRESSING, 5000, ("before_step",))),
+        (3, Stand(3, Phase.PROMOTING, 10_000, ("before_promotion",))),
     ],
 )
 def test_the_steps_come_in_the_plans_order_then_promotion(step: int, stand: Stand) -> None:
@@ -28,7 +28,7 @@ def test_the_steps_come_in_the_plans_order_then_promotion(step: int, stand: Stan
 
 
 def test_a_plan_without_steps_is_promoted_at_once() -> None:
-    assert Stand(0, Phase.PROMOTING, 10_000) == next_step(RolloutPlan(steps=()), 0, 0)
+    assert Stand(0, Phase.PROMOTING, 10_000, ("before_promotion",)) == next_step(RolloutPlan(steps=()), 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ def test_the_manual_shows_exactly_the_table() -> None:
 
 
 def test_an_arrow_names_every_event_that_may_lead_along_it() -> None:
-    assert "    rolled_back --> progressing: target_set, start, retry" in mermaid().splitlines()
+    assert "    rolled_back --> progressing: target_set, start, undo, retry" in mermaid().splitlines()
 
 
 def test_the_diagram_begins_at_stable() -> None:

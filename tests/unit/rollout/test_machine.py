@@ -16,7 +16,6 @@ from proxy.rollout.machine import (
     fingerprint,
     possible,
     step,
-    waiting_for,
 )
 from tests.unit.rollout.positions import (
     APPLIED,
@@ -171,7 +170,7 @@ def test_the_configuration_the_loop_and_the_workers_are_heard_in_every_phase_tha
 
 
 def test_the_verbs_of_a_phase_come_in_the_order_they_are_offered() -> None:
-    assert ["start", "promote", "pause", "abort"] == possible(Phase.PROGRESSING)
+    assert ["start", "promote", "pause", "abort", "switch"] == possible(Phase.PROGRESSING)
 
 
 def test_the_time_of_the_last_change_is_kept_and_progress_does_not_move_it() -> None:
@@ -198,23 +197,6 @@ def test_a_fingerprint_does_not_depend_on_the_order_of_endpoints_or_labels() -> 
 )
 def test_a_fingerprint_changes_with_endpoints_and_labels(changed: Version) -> None:
     assert fingerprint(Version("v2", (Endpoint("127.0.0.1", 9001),), (("commit", "a"),))) != fingerprint(changed)
-
-
-@pytest.mark.parametrize(
-    ("position", "text"),
-    [
-        (NEW, "another target"),
-        (RUNNING, "no candidate requests yet, and 0 s of 10 s"),
-        (replace(RUNNING, step_requests=5, step_elapsed_s=10.0), "the guard"),
-        (GATED, "a person: gate after step 1"),
-        (PAUSED, "a person: paused by ann"),
-        (PROMOTING, "every worker's acknowledgement"),
-        (ROLLING_BACK, "every worker's acknowledgement"),
-        (ROLLED_BACK, "another target, a change of v2, or retry"),
-    ],
-)
-def test_every_phase_says_what_it_waits_for(position: Position, text: str) -> None:
-    assert text == waiting_for(position, 1.0)
 
 
 def test_the_outcome_of_a_move_is_checked_against_the_table(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,20 +19,20 @@ def test_every_record_says_which_rollout_from_what_to_what_and_how_the_weight_mo
 
 
 def test_a_gate_keeps_the_weight_so_nothing_is_published() -> None:
-    after, effects = moves.advance(RUNNING, 1, why="done")
+    after, effects = moves.advance(RUNNING, 1, 101.0, why="done")
 
     assert isinstance(effects[0], Record)
     assert (Phase.PAUSED, "gate", 500, "gate", 1) == (after.phase, after.reason, after.weight_bp, effects[0].kind, len(effects))
 
 
 def test_a_step_of_the_same_weight_publishes_nothing() -> None:
-    _, effects = moves.advance(RUNNING, 2, why="done")
+    _, effects = moves.advance(RUNNING, 2, 101.0, why="done")
 
     assert 1 == len(effects)
 
 
 def test_a_step_begins_with_no_time_and_no_requests() -> None:
-    after, _ = moves.advance(replace(RUNNING, step_elapsed_s=9.0, step_requests=9, elapsed_s=9.0), 3, why="done")
+    after, _ = moves.advance(replace(RUNNING, step_elapsed_s=9.0, step_requests=9, elapsed_s=9.0), 3, 101.0, why="done")
 
     assert (0.0, 0, 9.0) == (after.step_elapsed_s, after.step_requests, after.elapsed_s)
 
@@ -59,6 +59,8 @@ def test_the_rolled_back_record_repeats_why() -> None:
 
 def test_a_gate_before_any_step_says_so() -> None:
     plan = RolloutPlan(steps=(GateStep(),))
-    after, record = moves.start(RUNNING, target="v3", fingerprint="f3", plan=plan, why="the target is v3", by="ann")
+    after, effects = moves.start(RUNNING, 101.0, target="v3", fingerprint="f3", plan=plan, why="the target is v3", by="ann")
 
+    record = effects[0]
+    assert isinstance(record, Record)
     assert (Phase.PAUSED, 0, "the target is v3; gate before the first step") == (after.phase, after.weight_bp, record.reason)

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import get_args, get_type_hints
 
 from proxy.model.rollout import RolloutPlan
-from proxy.rollout.moves import STRATEGIES
+from proxy.rollout.strategies import STRATEGIES
 from proxy.rollout.strategy import Strategy
 
 

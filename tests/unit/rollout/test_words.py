@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rollout.words import duration, percent
+from proxy.rollout.words import duration, listed, percent
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,17 @@ def test_a_duration_is_written_in_its_largest_units_and_rounded_up(seconds: floa
 @pytest.mark.parametrize(("weight_bp", "text"), [(500, "5 %"), (25, "0.25 %"), (10_000, "100 %"), (1, "0.01 %")])
 def test_a_weight_is_written_in_percent_without_needless_zeros(weight_bp: int, text: str) -> None:
     assert text == percent(weight_bp)
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ((), "nothing"),
+        (("a",), "a"),
+        (("a", "b"), "a and b"),
+        (("a", "b", "c"), "a, b and c"),
+        (("a", "b", "c", "d"), "a, b and 2 more"),
+    ],
+)
+def test_names_are_listed_as_people_do_and_never_at_length(names: tuple[str, ...], text: str) -> None:
+    assert text == listed(names)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from msgspec.structs import replace
 
 from proxy.errors import OperatorError
 from proxy.model.position import Finding, Phase, Position, Record, Verdict
 from proxy.model.rollout import RolloutPlan
 from proxy.rollout.machine import (
+    Command,
     Event,
     IllegalTransition,
     Measured,
@@ -16,6 +18,7 @@ from proxy.rollout.machine import (
 )
 from tests.unit.rollout.positions import (
     ABANDONED,
+    APPLIED,
     GATED,
     NEW,
     NOW,
@@ -31,6 +34,7 @@ from tests.unit.rollout.positions import (
     measured,
     named,
     said,
+    story,
 )
 
 # ---- pauses ---------------------------------------------------------------------------------------------------------------------
@@ -164,23 +168,24 @@ def test_retry_without_a_plan_uses_the_one_it_was_tried_with() -> None:
     assert (PLAN, "f2") == (after(ROLLED_BACK, said("retry")).plan, after(ROLLED_BACK, said("retry")).fingerprint)
 
 
+HELD = "possible now: start, promote, abort, switch"
 START_V2 = said("start", to="v2", plan=PLAN, fingerprint="f2")
 
 
 @pytest.mark.parametrize(
     ("position", "event", "text"),
     [
-        (NEW, said("promote"), "shop: cannot promote while it is stable; possible now: start"),
-        (ROLLED_BACK, said("abort"), "shop: cannot abort while it is rolled_back; possible now: start, retry"),
-        (PAUSED, said("pause"), "shop: cannot pause while it is paused; possible now: start, promote, resume, abort"),
-        (NEW, said("measured"), "shop: 'measured' is nothing that can be said to a rollout; possible now: start"),
-        (PROMOTING, said("promote"), "shop: cannot promote while it is promoting; possible now: start, abort"),
-        (ROLLING_BACK, said("retry"), "shop: cannot retry while it is rolling_back; possible now: start"),
-        (GATED, said("resume"), "shop: it waits at the gate after step 1, which promote passes; possible now: start, promote, abort"),
-        (NEW, said("start", to="v1"), "shop: v1 is stable already; possible now: start"),
-        (RUNNING, START_V2, "shop: a rollout to v2 is under way; possible now: start, promote, pause, abort"),
-        (ABANDONED, said("retry"), "shop: nothing to retry: the target is v1, which is stable; possible now: start"),
-        (replace(NEW, phase=Phase.SHADOWING), measured(), "shop: measured means nothing while it is shadowing; possible now: nothing"),
+        (NEW, said("promote"), "shop: cannot promote while it is stable; possible now: start, switch, undo"),
+        (ROLLED_BACK, said("abort"), "shop: cannot abort while it is rolled_back; possible now: start, retry, switch, undo"),
+        (PAUSED, said("pause"), "shop: cannot pause while it is paused; possible now: start, promote, resume, abort, switch"),
+        (NEW, said("measured"), "shop: 'measured' is nothing that can be said to a rollout; possible now: start, switch, undo"),
+        (PROMOTING, said("promote"), "shop: cannot promote while it is promoting; possible now: start, abort, switch"),
+        (ROLLING_BACK, said("retry"), "shop: cannot retry while it is rolling_back; possible now: start, switch"),
+        (GATED, said("resume"), "shop: it waits at the gate after step 1, which promote passes; " + HELD),
+        (NEW, said("start", to="v1"), "shop: v1 is stable already; possible now: start, switch, undo"),
+        (RUNNING, START_V2, "shop: a rollout to v2 is under way; possible now: start, promote, pause, abort, switch"),
+        (ABANDONED, said("retry"), "shop: nothing to retry: the target is v1, which is stable; possible now: start, switch, undo"),
+        (RUNNING, said("undo"), "shop: cannot undo while it is progressing; possible now: start, promote, pause, abort, switch"),
     ],
 )  # fmt: skip
 def test_what_is_not_possible_is_refused_with_what_is(position: Position, event: Event, text: str) -> None:
@@ -192,3 +197,103 @@ def test_what_is_not_possible_is_refused_with_what_is(position: Position, event:
 
 def test_a_refusal_is_the_operators_to_read() -> None:
     assert issubclass(IllegalTransition, OperatorError)
+
+
+# ---- switch and undo ------------------------------------------------------------------------------------------------------------
+
+
+def to(verb: str, version: str, **fields: Any) -> Command:
+    return said(verb, to=version, plan=PLAN, fingerprint="f" + version[1:], **fields)
+
+
+PROMOTED = after(PROMOTING, APPLIED)
+YOUNG, OLD = NOW + 600.0, NOW + 600.1
+
+
+def test_switch_gives_everything_at_once_and_together_and_then_it_is_stable() -> None:
+    new, told = story(NEW, to("switch", "v2"), APPLIED)
+
+    assert (Phase.STABLE, "v2", "v1", 1) == (new.phase, new.stable, new.previous, new.rollout)
+    assert ["switching", "publish together", "promoted", "publish"] == told
+
+
+@pytest.mark.parametrize("position", [RUNNING, PAUSED, GATED])
+def test_switch_to_the_candidate_ends_its_rollout_at_once(position: Position) -> None:
+    new, told = story(position, to("switch", "v2"))
+
+    assert (Phase.PROMOTING, 10_000, 1, ["switching", "publish together"]) == (new.phase, new.weight_bp, new.rollout, told)
+
+
+@pytest.mark.parametrize("position", [RUNNING, PAUSED, GATED, PROMOTING])
+def test_switch_to_stable_is_a_rollback_together(position: Position) -> None:
+    new, told = story(position, to("switch", "v1"))
+
+    assert (Phase.ROLLING_BACK, 0, "v1", ["rolling_back", "publish together"]) == (new.phase, new.weight_bp, new.target, told)
+
+
+def test_switch_to_another_version_leaves_the_rollout_under_way() -> None:
+    new, told = story(RUNNING, to("switch", "v3"))
+
+    assert ("v3", 2, ["abandoned", "switching", "publish together"]) == (new.candidate, new.rollout, told)
+
+
+def test_switch_to_a_version_that_is_being_rolled_back_is_another_rollout() -> None:
+    new, told = story(ROLLING_BACK, to("switch", "v2"))
+
+    assert (Phase.PROMOTING, 2, ["rolled_back", "switching", "publish together"]) == (new.phase, new.rollout, told)
+
+
+def test_where_it_was_switched_to_stands_until_the_configuration_names_another() -> None:
+    switched = after(NEW, to("switch", "v3"), APPLIED)
+
+    assert ("v3", []) == (after(switched, named("v1", "f1")).stable, story(switched, named("v1", "f1"))[1])
+
+
+def test_undo_of_a_young_promotion_is_a_switch_back() -> None:
+    new, told = story(PROMOTED, to("undo", "v1"), now=YOUNG)
+
+    assert (Phase.PROMOTING, "v1", ["switching", "publish together"]) == (new.phase, new.candidate, told)
+
+
+def test_undo_of_an_undo_goes_forward_again() -> None:
+    back = after(PROMOTED, to("undo", "v1"), APPLIED)
+
+    assert ("v1", "v2", Phase.PROMOTING) == (back.stable, back.previous, after(back, to("undo", "v2")).phase)
+
+
+@pytest.mark.parametrize(("version", "now"), [("v1", OLD), ("v0", YOUNG)])
+def test_undo_later_or_to_another_version_is_a_rollout_with_steps(version: str, now: float) -> None:
+    new, told = story(PROMOTED, to("undo", version), now=now)
+
+    assert (Phase.PROGRESSING, version, 500, ["started", "publish"]) == (new.phase, new.candidate, new.weight_bp, told)
+
+
+def test_a_rollout_that_failed_meanwhile_does_not_make_the_promotion_younger() -> None:
+    failed, _ = story(PROMOTED, to("start", "v3"), said("abort"), APPLIED, now=NOW + 500)
+
+    assert Phase.PROGRESSING is story(failed, to("undo", "v1"), now=OLD)[0].phase
+
+
+def test_an_undone_version_does_not_come_back_by_a_reload() -> None:
+    undone = after(after(NEW, named(), said("promote", full=True), APPLIED), to("undo", "v1"), APPLIED)
+
+    assert (Phase.STABLE, "v1", []) == (undone.phase, after(undone, named()).stable, story(undone, named())[1])
+
+
+@pytest.mark.parametrize(
+    ("position", "event", "text"),
+    [
+        (NEW, to("switch", "v1"), "v1 is stable already"),
+        (NEW, to("undo", "v1"), "v1 is stable already"),
+        (ROLLING_BACK, to("switch", "v1"), "it is going back to v1 already"),
+        (PROMOTING, to("switch", "v2"), "everything goes to v2 already"),
+        (NEW, to("switch", "v2", in_place=True), "v2 has addresses of v1, so no request can be switched between them"),
+    ],
+)
+def test_a_switch_that_is_none_is_refused(position: Position, event: Event, text: str) -> None:
+    with pytest.raises(IllegalTransition, match=text):
+        step(position, event, NOW)
+
+
+def test_an_undo_between_versions_on_the_same_addresses_takes_steps() -> None:
+    assert Phase.PROGRESSING is story(PROMOTED, to("undo", "v1", in_place=True), now=YOUNG)[0].phase

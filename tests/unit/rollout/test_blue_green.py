@@ -1,0 +1,113 @@
+"""Blue-green: everything that comes before the switch happens at no weight, and the switch happens at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.model.position import Finding, Phase, Position, Verdict
+from proxy.model.rollout import GateStep, Hook, RolloutPlan, ShadowStep, WeightStep
+from proxy.rollout.blue_green import is_done, next_step, waiting_for
+from proxy.rollout.events import EndpointLevel, Measured
+from proxy.rollout.strategy import Stand
+from tests.unit.rollout.positions import APPLIED, BAD, NEW, PASS, after, heard, measured, named, said, story
+
+PLAN = RolloutPlan(strategy="blue_green", steps=(), interval_s=10.0)
+FULL = replace(
+    PLAN,
+    steps=(ShadowStep(2000, for_s=5.0), GateStep()),
+    hooks=(Hook("before_rollout", "http://ci/smoke"), Hook("after_promotion", "http://ci/tell")),
+)
+
+
+def seen(dt_s: float, *healthy: bool, copies: int = 0, **fields: Any) -> Measured:
+    """Measured, with endpoints of the candidate."""
+    levels = tuple(EndpointLevel("v2", f"e{n}", each, 0) for n, each in enumerate(healthy))
+    return Measured(dt_s, 0, fields.pop("verdict", PASS), (EndpointLevel("v1", "e9", True, 3), *levels), copies=copies)
+
+
+PREVIEW = after(NEW, named(plan=PLAN))
+
+
+def test_its_preview_has_no_weight() -> None:
+    assert (Phase.PROGRESSING, 0, 0) == (PREVIEW.phase, PREVIEW.weight_bp, PREVIEW.step)
+
+
+def test_it_switches_together_when_the_candidate_was_healthy_for_an_interval() -> None:
+    position, told = story(PREVIEW, seen(6.0, True, True), seen(6.0, True, True), APPLIED)
+
+    assert (Phase.STABLE, "v2", "v1") == (position.phase, position.stable, position.previous)
+    assert ["promoting", "publish together", "promoted", "publish"] == told
+
+
+def test_the_time_of_health_begins_anew_after_a_break() -> None:
+    position = after(PREVIEW, seen(9.0, True, True), seen(1.0, True, False), seen(9.0, True, True))
+
+    assert (Phase.PROGRESSING, 9.0) == (position.phase, position.ready_s)
+
+
+def test_endpoints_nobody_has_spoken_of_are_not_healthy() -> None:
+    assert Phase.PROGRESSING is after(PREVIEW, seen(100.0)).phase
+
+
+def test_a_check_that_holds_holds_the_switch() -> None:
+    hold = Verdict(Finding.HOLD, "orders: no data", {"holding": ["orders: no data"]})
+
+    assert Phase.PROGRESSING is after(PREVIEW, seen(100.0, True, verdict=hold)).phase
+
+
+def test_a_check_that_fails_ends_it_before_anybody_has_met_the_candidate() -> None:
+    position, told = story(PREVIEW, seen(1.0, True, verdict=BAD))
+
+    assert (Phase.ROLLING_BACK, ["rolling_back", "publish"]) == (position.phase, told)
+
+
+def test_a_whole_plan_has_this_history() -> None:
+    position, told = story(NEW, named(plan=FULL))
+    assert "1/0/before_rollout" == position.asking
+    position, more = story(position, heard(position), seen(5.0, True, copies=9), said("promote"), seen(10.0, True), APPLIED)
+    position, last = story(position, heard(position))
+
+    assert (Phase.STABLE, "v2", "") == (position.phase, position.stable, position.asking)
+    assert [
+        *("started", "publish", "ask before_rollout", "step", "publish"),  # the smoke test, then copies
+        *("gate", "publish", "step"),  # the gate, then the preview: no worker serves anything else for it
+        *("promoting", "publish together", "promoted", "publish", "ask after_promotion", "hook"),
+    ] == [*told, *more, *last]
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_weight_in_the_plan_is_none(step: int) -> None:
+    plan = replace(PLAN, steps=(WeightStep(500),))
+
+    assert Stand(1, Phase.PROGRESSING, 0, ("before_step",)) == next_step(plan, step, 0)
+
+
+def test_promote_switches_without_waiting_for_health() -> None:
+    assert ["promoting", "publish together"] == story(PREVIEW, said("promote"))[1]
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"coming": ("e1",)}, "e1 of v2 to be healthy"),
+        ({"ready_s": 4.0}, "v2 healthy for 4 s of 10 s"),
+        ({"ready_s": 10.0}, ""),
+    ],
+)
+def test_it_says_what_the_preview_waits_for(fields: dict[str, Any], text: str) -> None:
+    assert text == waiting_for(replace(PREVIEW, **fields), None)
+
+
+def test_a_shadow_step_waits_for_copies() -> None:
+    position = after(NEW, named(plan=replace(FULL, hooks=())))
+
+    assert (False, "no copies answered yet, and 0 s of 5 s") == (is_done(position), waiting_for(position, None))
+
+
+def test_requests_of_overrides_are_no_copies() -> None:
+    position: Position = after(NEW, named(plan=replace(FULL, hooks=())), measured(9.0, 50))
+
+    assert Phase.SHADOWING is position.phase

@@ -1,0 +1,59 @@
+"""The order of a look (judges, deadline, step), and the bound of slow answers that a step begins with."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec.structs import replace
+
+from proxy.model.position import Finding, Verdict
+from proxy.model.rollout import Guard, RolloutPlan, WeightStep
+from proxy.rollout.events import Measured
+from proxy.rollout.measuring import silent
+from tests.unit.rollout.positions import BAD, NEW, PASS, RUNNING, after, measured, named
+
+PLAN = RolloutPlan(steps=(WeightStep(500), WeightStep(5000)))
+
+
+def looked(slow_over_s: float) -> Measured:
+    return Measured(1.0, 1, PASS, slow_over_s=slow_over_s)
+
+
+def test_the_guard_comes_before_the_deadline() -> None:
+    assert "too many failures" == after(RUNNING, measured(100.0, verdict=BAD)).reason
+
+
+@pytest.mark.parametrize(
+    ("verdict", "lets"),
+    [
+        (PASS, True),
+        (Verdict(Finding.HOLD, "no data", {"candidate_failures": 0}), True),
+        (Verdict(Finding.HOLD, "too few", {"candidate_failures": 2}), False),
+        (Verdict(Finding.PAUSE, "overruled", {"candidate_failures": 9}), True),
+        (Verdict(Finding.HOLD, "orders: no data", {"candidate_failures": 0, "holding": ["orders: no data"]}), False),
+        (Verdict(Finding.PASS, "well", {"holding": []}), True),
+    ],
+)
+def test_judges_let_a_step_end_or_not(verdict: Verdict, lets: bool) -> None:
+    assert lets is silent(verdict)
+
+
+def test_a_step_takes_stables_p99_of_the_moment_it_begins() -> None:
+    first = after(NEW, named(plan=PLAN, slow_over_s=0.2))
+    later = after(first, Measured(1.0, 0, PASS, slow_over_s=0.9), looked(0.3))
+
+    assert (0.2, 1, 0.3) == (first.slow_over_s, later.step, later.slow_over_s)
+
+
+def test_a_p99_that_is_not_known_leaves_the_bound_as_it_was() -> None:
+    assert 0.2 == after(NEW, named(plan=PLAN, slow_over_s=0.2), looked(0.0)).slow_over_s
+
+
+@pytest.mark.parametrize(("given", "bound"), [(0.5, 0.5), (None, 0.0)])
+def test_a_plan_that_says_what_is_slow_or_that_nothing_is_needs_no_p99(given: float | None, bound: float) -> None:
+    plan = replace(PLAN, guard=Guard(slow_over_s=given))
+
+    assert bound == after(NEW, named(plan=plan, slow_over_s=0.2)).slow_over_s
+
+
+def test_a_new_rollout_forgets_the_bound_of_the_one_before() -> None:
+    assert 0.0 == after(NEW, named(plan=PLAN, slow_over_s=0.2), named("v3", "f3", plan=PLAN)).slow_over_s
