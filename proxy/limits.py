@@ -107,6 +107,7 @@ CUTOVER_HOLD_MAX_S: Final = 0.5  # that a request waits for a switch: people har
 CUTOVER_TRIES_MAX: Final = 3  # barriers tried for one switch; from the last one on, a worker that does not hold is killed
 CUTOVER_ANSWER_S: Final = 0.2  # for a worker to say that it holds; a busy one takes 20 ms. Well below what a hold may last
 CUTOVER_KILL_S: Final = 0.15  # for a killed worker to be gone; with the answer's time still below what a hold may last
+CUTOVER_FIRST_S: Final = 10.0  # that the first request after a switch is looked out for when none waited for it
 CUTOVER_HELD_MAX: Final = 10_000  # requests that wait in one worker; then it reads no more from anybody until they go on
 CUTOVER_HELD_BYTES_MAX: Final = 64 * 1024 * KiB  # of their bodies, likewise
 COLLECT_TIMEOUT_S: Final = 0.25  # how long a scrape waits for a worker's latest counts

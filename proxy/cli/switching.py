@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import click
 
-from proxy.cli.live import connect, connection_options, quoted
+from proxy.cli.live import connect, connection_options, looks, quoted
 from proxy.cli.output import output_option, say
+
+LOOK_S = 0.1
+LOOKS = 5
+"""A service with some traffic has its first request by then; one without is not waited for."""
 
 
 @click.command()
@@ -24,7 +29,13 @@ def switch(service: str, target: str, reason: str, force: bool, output: str, **w
     The same back, with the version before. Requests wait for some milliseconds and none is lost.
     """
     body = {"to": target} | ({"reason": reason} if reason else {}) | ({"force": True} if force else {})
-    view = connect(**where).post(f"/api/v1/services/{quoted(service)}/switch", body)
+    client = connect(**where)
+    view = client.post(f"/api/v1/services/{quoted(service)}/switch", body)
+    for again in islice(looks(client, service, every_s=LOOK_S), LOOKS):
+        seen = again.get("last_switch")
+        if not seen or seen["new_first_at_s"] is not None:
+            view = again
+            break
     say(output, view, told(view, service, target))
 
 
@@ -42,7 +53,7 @@ def told(view: dict[str, Any], service: str, target: str) -> str:
         return said
     since = _clock(seen["watched_at_s"])
     last = f"last request to the old version {_clock(before)}" if before else f"no request to the old version since {since}"
-    first = f"first to the new one {_clock(after)}" if after else "none waited for the new one"
+    first = f"first to the new one {_clock(after)}" if after else "none to the new one yet"
     return f"{said}\n{last}, {first}"
 
 

@@ -280,6 +280,8 @@ class Control:
         now = self.clock.now()
         self.totals.add(slot, snapshot)
         self._complaints.hear(slot, snapshot)
+        for name, at_s in snapshot.first_drawn.items():
+            self.switches.first(name, at_s, self.clock)
         touched: set[str] = set()
         for cell in snapshot.cells:
             self.windows.add(cell, now)

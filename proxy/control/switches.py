@@ -6,9 +6,11 @@ Since the start of this process, by service; what must last is in the history. K
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from proxy.clock import Clock
 from proxy.telemetry import histogram
@@ -19,7 +21,7 @@ class Switch(msgspec.Struct, frozen=True):
     """One switch. Times ``*_at_s`` are Unix time. ``took_s`` is from the decision until the last worker had switched.
 
     ``hold_s_max`` and ``hold_s_p99`` are of the ``held`` requests that waited. ``old_last_at_s`` is None when the old version had no
-    request after ``watched_at_s``, ``new_first_at_s`` when no request waited; ``gap_s`` lies between the two.
+    request after ``watched_at_s``, ``new_first_at_s`` while the new one has had none; ``gap_s`` lies between the two.
     """
 
     generation: int
@@ -85,6 +87,16 @@ class Switches:
         counts.hold_s_sum += cutover.hold_s_sum
         counts.last = switch
         return switch
+
+    def first(self, service: str, at_s: float, clock: Clock) -> None:
+        """A worker's first request of a service since its switch, of which none had waited there; ``at_s`` is monotonic."""
+        counts = self._counts.get(service)
+        last = counts.last if counts is not None else None
+        at = clock.wall() - clock.now() + at_s
+        if counts is None or last is None or at < last.watched_at_s or at >= (last.new_first_at_s or inf):
+            return
+        gap_s = at - last.old_last_at_s if last.old_last_at_s is not None else None
+        counts.last = replace(last, new_first_at_s=at, gap_s=gap_s)
 
     def of(self, service: str) -> Counts:
         """Those of a service; nothing counted when it has had none."""

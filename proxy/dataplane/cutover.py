@@ -62,7 +62,8 @@ class _Watching(Table[Leg, Rules]):
     def match(self, request: Request) -> Way[Leg, Rules] | None:
         way = self.table.match(request)
         if way is not None and (watched := self.watched.get(way.split)) is not None:
-            return Way(watched, way.rules)
+            way.hits += 1  # its stand-in's are never taken
+            return Way(watched, way.rules, way.name)
         return way
 
 
@@ -104,12 +105,16 @@ class Barrier:
         self._kept: list[_Kept] = []
         self._body_bytes = 0
         self._paused: list[ClientConnection] = []
+        self._awaiting: _Watching | None = None  # of services that have switched and had no request since
+        self._awaited_s = 0.0
+        self._first: dict[str, float] = {}
 
     def watch(self, services: Collection[str]) -> None:
         """These are about to switch: see from now on which of their versions is drawn."""
         table = self._plane.table
-        if isinstance(table, _Watching):  # a switch that was abandoned and never heard of
+        if isinstance(table, _Watching):  # it still waits for the first request after a switch before
             table = table.table
+        self._awaiting = None
         self._watched_s = perf_counter()
         self._watching = self._plane.table = _Watching(table, services)
 
@@ -159,13 +164,46 @@ class Barrier:
         """The plane's table is the new one: all that waited is begun on it. What was seen of each service that switched."""
         watching = self._watching
         if watching is None:
+            self._await(self._not_yet())
             return ()
         table = self._plane.table
         after = self._plane.table = _Watching(table, [split.plan.name for split in watching.watched])
         kept = self._begin_kept()
         self._plane.table = table
         self._watching = None
-        return tuple(self._seen(after, split, last.last, kept) for split, last in watching.watched.items())
+        seen = tuple(self._seen(after, split, last.last, kept) for split, last in watching.watched.items())
+        self._awaited_s = perf_counter()
+        self._await([one.service for one in seen if not one.new_first_s])
+        return seen
+
+    def _await(self, services: Collection[str]) -> None:
+        """See when a version of theirs is drawn first."""
+        if services:
+            self._awaiting = self._plane.table = _Watching(self._plane.table, services)
+
+    def _not_yet(self) -> list[str]:
+        """Services that have had no request since their switch; what was seen of the others waits to be told."""
+        awaiting, self._awaiting = self._awaiting, None
+        if awaiting is None:
+            return []
+        waiting = []
+        for split, seen in awaiting.watched.items():
+            if seen.first:
+                self._first[split.plan.name] = min(seen.first.values())
+            else:
+                waiting.append(split.plan.name)
+        return waiting
+
+    def take_first(self) -> dict[str, float]:
+        """By service: its first request after a switch, when none had waited for that. Told once; given up on after some seconds."""
+        if self._awaiting is not None:
+            table = self._awaiting.table
+            waiting = self._not_yet()
+            self._plane.table = table
+            if perf_counter() - self._awaited_s < limits.CUTOVER_FIRST_S:
+                self._await(waiting)
+        first, self._first = self._first, {}
+        return first
 
     def _seen(self, after: _Watching, split: Split[Leg], last: dict[str, float], kept: dict[str, list[float]]) -> Cutover:
         name = split.plan.name

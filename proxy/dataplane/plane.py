@@ -376,6 +376,7 @@ class DataPlane:
             spans_dropped=self.tracer.take_dropped() if self.tracer else 0,
             downstream_connections=len(self.downstreams) + len(self.long_lived.tunnels),
             replays_refused=self.replay_room.take_refused(),
+            first_drawn=self.barrier.take_first(),
             access_log_dropped=self.access_log.take_dropped() if self.access_log else 0,
         )
 

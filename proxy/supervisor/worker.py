@@ -169,8 +169,9 @@ class Worker:
         self.channel.send(ch.Prepared(generation=plan.generation))
 
     async def _commit(self, generation: int) -> None:
-        if generation == self._generation:
-            return  # the order for what it has done by itself, when its hold was over
+        if generation == self._generation:  # it has done so by itself, when its hold was over
+            self.channel.send(ch.Committed(generation=generation))
+            return
         self._holds_no_more()
         cutovers = self._plane.commit(generation)
         self._generation = generation

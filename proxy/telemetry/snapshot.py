@@ -116,7 +116,8 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     ``origin_tls`` says by service why changed files of its TLS were not taken; empty when they were. ``clients_refused`` are
     connections that found the worker full, ``spans_dropped`` spans that were not exported. ``replays_refused`` are bodies that were
     not kept for a second sending, because too many others were. ``routes`` are requests by the place of their route in the plan of
-    ``generation``; told about once a second, and what a plan had counted when it was replaced is lost.
+    ``generation``; told about once a second, and what a plan had counted when it was replaced is lost. ``first_drawn`` is the first
+    request of a service since it switched, on the monotonic clock, where none had waited for the switch.
     """
 
     worker: int
@@ -137,3 +138,4 @@ class Snapshot(msgspec.Struct, forbid_unknown_fields=True):
     access_log_dropped: int = 0
     replays_refused: int = 0
     routes: dict[int, int] = {}
+    first_drawn: dict[str, float] = {}

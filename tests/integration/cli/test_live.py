@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.cli import live
+from proxy.cli import live, switching
 from proxy.cli.main import main
 from tests.kit.pretended_admin import PretendedAdmin, pretended_admin
 
@@ -216,10 +216,23 @@ def test_a_named_configuration_that_is_missing_is_not_passed_over(
 
 def test_switch_says_where_to_and_why_and_tells_how_it_went(admin: PretendedAdmin, capsys: pytest.CaptureFixture[str]) -> None:
     admin.says("POST /api/v1/services/shop/switch", PROMOTED | {"last_switch": None})
+    admin.says("GET /api/v1/services/shop", PROMOTED | {"last_switch": None})
     code, out, _ = call(capsys, "switch", "shop", "--to", "v2", "--reason", "release night", "--force")
 
     assert (0, "shop: v2 has everything\n") == (code, out)
-    assert {"to": "v2", "reason": "release night", "force": True} == admin.asked[-1][1]
+    assert {"to": "v2", "reason": "release night", "force": True} == admin.asked[0][1]
+
+
+def test_switch_waits_a_moment_for_the_first_request_to_the_new_version(
+    admin: PretendedAdmin, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(switching, "LOOK_S", 0.001)
+    seen = {"took_s": 0.01, "held": 0, "hold_s_max": 0.0, "watched_at_s": 0.0, "old_last_at_s": 1.0, "new_first_at_s": None}
+    admin.says("POST /api/v1/services/shop/switch", PROMOTED | {"last_switch": seen})
+    looks = [PROMOTED | {"last_switch": seen}, PROMOTED | {"last_switch": seen | {"new_first_at_s": 1.25}}]
+    admin.says("GET /api/v1/services/shop", looks)
+
+    assert "first to the new one 00:00:01.250Z" in call(capsys, "switch", "shop", "--to", "v2")[1]
 
 
 def test_a_switch_that_is_refused_says_so_and_ends_with_1(admin: PretendedAdmin, capsys: pytest.CaptureFixture[str]) -> None:

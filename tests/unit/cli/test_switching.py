@@ -36,7 +36,7 @@ def test_a_switch_without_traffic_is_told_in_a_line() -> None:
     ("missing", "expected"),
     [
         ("old_last_at_s", "no request to the old version since 22:13:20.000Z, first to the new one 22:13:20.254Z"),
-        ("new_first_at_s", "last request to the old version 22:13:20.250Z, none waited for the new one"),
+        ("new_first_at_s", "last request to the old version 22:13:20.250Z, none to the new one yet"),
     ],
 )
 def test_what_was_not_seen_is_not_made_up(missing: str, expected: str) -> None:

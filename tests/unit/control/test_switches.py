@@ -61,3 +61,43 @@ def test_a_service_that_is_no_more_is_forgotten(clock: ManualClock) -> None:
     switches.keep(["cart"])
 
     assert 0 == switches.of("shop").count
+
+
+@pytest.fixture
+def quiet(clock: ManualClock) -> Switches:
+    """``shop`` has switched, and no request has come since."""
+    switches = Switches()
+    switches.add(Cutover("shop", watched_s=90.0, old_last_s=95.0), 7, 0.25, clock)
+    return switches
+
+
+def first(switches: Switches) -> tuple[float | None, float | None]:
+    last = switches.of("shop").last
+    assert last is not None
+    return last.new_first_at_s, last.gap_s
+
+
+def test_the_first_request_may_come_later_than_the_switch(quiet: Switches, clock: ManualClock) -> None:
+    clock.advance(5.0)
+    quiet.first("shop", 103.0, clock)
+
+    assert (1003.0, 8.0) == first(quiet)
+
+
+def test_of_several_workers_firsts_the_first_is_the_first(quiet: Switches, clock: ManualClock) -> None:
+    for at_s in (103.0, 102.0, 104.0):
+        quiet.first("shop", at_s, clock)
+
+    assert (1002.0, 7.0) == first(quiet)
+
+
+def test_a_first_that_is_older_than_the_switch_was_of_the_one_before(quiet: Switches, clock: ManualClock) -> None:
+    quiet.first("shop", 89.0, clock)
+
+    assert (None, None) == first(quiet)
+
+
+def test_a_first_of_a_service_that_never_switched_is_nothing(quiet: Switches, clock: ManualClock) -> None:
+    quiet.first("cart", 103.0, clock)
+
+    assert None is quiet.of("cart").last

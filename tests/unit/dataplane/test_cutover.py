@@ -244,6 +244,7 @@ async def test_a_request_with_an_override_is_neither_the_last_nor_the_first() ->
 
 async def test_nothing_stands_in_the_table_s_place_once_it_is_over() -> None:
     switch = Switch().held()
+    await switch.talk.client.says(GET)
     await switch.commit()
 
     assert "Table" == type(switch.plane.table).__name__
@@ -294,4 +295,58 @@ async def test_a_connection_with_a_request_under_way_is_not_laid_to_rest(monkeyp
     await many(switch, 1)
 
     assert switch.talk.client.transport.reading
+    await switch.end()
+
+
+async def test_the_first_request_to_the_new_version_is_told_later_when_none_waited() -> None:
+    switch = Switch().held()
+    seen = await switch.commit()
+    before = switch.plane.snapshot().first_drawn
+    await switch.talk.client.says(GET)
+    after = switch.plane.snapshot().first_drawn
+    again = switch.plane.snapshot().first_drawn
+
+    assert (0.0, {}, ["shop"], {}, "Table") == (seen.new_first_s, before, list(after), again, type(switch.plane.table).__name__)
+    await switch.end()
+
+
+async def test_a_plan_that_follows_at_once_does_not_hide_the_first_request() -> None:
+    """Every promotion is followed by one, in which the candidate is stable."""
+    switch = Switch().held()
+    await switch.commit()
+    switch.talk.serve(plan("v2", 3))
+    await switch.talk.client.says(GET)
+    switch.talk.serve(plan("v2", 4))
+
+    assert ["shop"] == list(switch.plane.snapshot().first_drawn)
+    await switch.end()
+
+
+async def test_a_first_request_that_does_not_come_is_given_up_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CUTOVER_FIRST_S", 0.0)
+    switch = Switch().held()
+    await switch.commit()
+    switch.plane.snapshot()
+
+    assert "Table" == type(switch.plane.table).__name__
+    await switch.end()
+
+
+async def test_another_switch_begins_to_look_anew() -> None:
+    switch = Switch().held()
+    await switch.commit()
+    switch.plane.prepare(plan("v1", 3))
+    switch.plane.barrier.watch(["shop"])
+    switch.held()
+    await switch.talk.client.says(GET)
+
+    assert 1 == switch.plane.commit(3)[0].held
+    await switch.end()
+
+
+async def test_requests_that_are_watched_are_counted_by_route_once() -> None:
+    switch = Switch()
+    await switch.talk.client.says(GET)
+
+    assert {1: 1} == switch.plane.table.take_hits()
     await switch.end()

@@ -98,9 +98,9 @@ async def test_the_order_for_what_it_did_by_itself_is_done_already(tmp_path: Pat
         await holding(it)
         verdicts(it).say(5, SWITCH)
         await time_is_up(it)
-        await it.order(ch.Commit(2))
+        said = await it.order(ch.Commit(2))
 
-        assert ["commit 2"] == it.journal
+        assert (["commit 2"], [ch.Committed(2)]) == (it.journal, said)
 
 
 async def test_an_order_that_arrived_before_the_time_was_up_is_obeyed_first(tmp_path: Path) -> None:
