@@ -13,10 +13,8 @@ NOT_SERVED: Final[dict[str, frozenset[str]]] = {
     "Service": frozenset({"shadow"}),
     "Step": frozenset({"shadow"}),
     "Gate": frozenset({"url"}),
-    "Guard": frozenset({"slow_over", "slow_ratio"}),
     "Rollout": frozenset(
-        {"checks", "interval", "failure_limit", "failure_window", "hooks", "freeze", "keep_old", "undo_window"}
-        | {"batch", "min_ready", "slow_start", "ready_timeout", "on_unhealthy"}
+        {"hooks", "freeze", "keep_old", "undo_window"} | {"batch", "min_ready", "slow_start", "ready_timeout", "on_unhealthy"}
     ),
 }
 """Keys by the name of the schema's mapping."""
