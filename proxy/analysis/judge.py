@@ -16,7 +16,7 @@ from proxy import limits
 from proxy.analysis import guard
 from proxy.analysis.checks import Checks, Flow, Observed
 from proxy.analysis.metrics import REQUESTS_MIN
-from proxy.analysis.stretches import Stretches
+from proxy.analysis.stretches import Stretch, Stretches
 from proxy.analysis.tally import Tally
 from proxy.model.position import WEIGHT_BP_MAX, Finding, Phase, Position, Verdict
 from proxy.model.rollout import Check
@@ -53,6 +53,10 @@ class Judge:
         """The rollout stands in this step; nothing happens where it stood there before."""
         if self.checks.enter(step, now):
             self._stretches.enter()
+
+    def recorded(self, stretch: Stretch) -> None:
+        """What the checks stand on, of a stretch that was recorded; what the guard stands on is the tally's."""
+        self._stretches.recorded(stretch)
 
     def observed(self, seconds: float) -> None:
         """So much time has passed, and was observed."""

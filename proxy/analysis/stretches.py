@@ -125,6 +125,11 @@ class Stretches:
         for stretch in self._filling():
             (stretch.candidate if delta.version == candidate else stretch.stable).count(delta)
 
+    def recorded(self, stretch: Stretch) -> None:
+        """Add a whole stretch as it was recorded, its seconds with it."""
+        for filling in self._filling():
+            filling.add(stretch)
+
     def compared(self, compared: int, mismatched: int) -> None:
         """So many copies were compared, and so many of them differed."""
         for stretch in self._filling():

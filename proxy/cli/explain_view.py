@@ -36,6 +36,34 @@ def explanation(told: Mapping[str, Any]) -> RenderableType:
     return Group(*parts)
 
 
+def compared(told: Mapping[str, Any], other: str, replayed: Mapping[str, Any]) -> RenderableType:
+    """What ``rollout explain --with`` shows: the recorded end, the other plan's, its decisions, and what cannot be known."""
+    end, steps = str(replayed.get("end", "?")), replayed.get("decisions") or ()
+    took = after(None if told.get("ended_at") is None else told["ended_at"] - told["started_at"])
+    lines: list[RenderableType] = [
+        Text.assemble(
+            (f"{told.get('service')}", "bold"), f"  rollout {told.get('rollout')}  {told.get('from')} -> {told.get('to') or '-'}"
+        ),
+        Text.assemble("  recorded:  ", _ended(str(told.get("outcome", "?"))), f"  {took}"),
+        Text.assemble(f"  with {other}:  ", _ended(end), f"  {after(replayed.get('after_s'))}: {replayed.get('reason')}"),
+        Text(),
+    ]
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in ("after", "what", "weight"):
+        grid.add_column(name, no_wrap=True)
+    grid.add_column("why")
+    for each in steps:
+        grid.add_row(after(each["after_s"]), _ended(each["kind"]), f"{each['weight_bp'] / 100:g} %", each["reason"])
+    lines.append(grid)
+    if caveats := replayed.get("caveats"):
+        lines += [Text(), Text("What a replay cannot know", style="bold"), *(Text(f"  - {said}") for said in caveats)]
+    return Group(*lines)
+
+
+def _ended(kind: str) -> Text:
+    return Text(kind.replace("_", " "), style=_STYLES.get(kind, "cyan"))
+
+
 def story(lines: Sequence[Mapping[str, Any]], asked: int) -> Table:
     """What happened, when, at which weight, by whom; the revision that was asked for is marked."""
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
