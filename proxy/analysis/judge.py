@@ -35,6 +35,8 @@ class Judge:
         results, step = mine.pop("checks", None), mine.pop("step", None)
         self.tally = Tally.from_json(mine) if mine else Tally.of(position)
         self.checks = Checks.restored(position.plan, position.rollout, results)
+        self.comparison: tuple[int, tuple[str, ...]] | None = None
+        """Pairs of answers compared so far, and where they differ; None while nothing is compared."""
         self._stretches = Stretches.of(position)
         if step is not None:
             self._stretches.restore(step)
@@ -75,6 +77,8 @@ class Judge:
         guarded = guard.judge(position.plan.guard, self.tally, slow_over_s=position.slow_over_s)
         if guarded.finding is Finding.PASS and (outage := self._outage()):
             guarded = Verdict(Finding.HOLD, outage, {**guarded.figures, "holding": [outage]})
+        if position.phase is Phase.SHADOWING and self.comparison is not None and (why := _differs(*self.comparison)):
+            guarded = Verdict(Finding.HOLD, why, {**guarded.figures, "holding": [*guarded.figures["holding"], why]})
         if not self.checks:
             return Verdict(guarded.finding, guarded.reason, {**guarded.figures, "checks": []})
         flow = flow_of(position)
@@ -95,6 +99,15 @@ class Judge:
         if not self.checks:
             return self.tally.to_json()
         return {**self.tally.to_json(), "checks": self.checks.to_json(), "step": self._stretches.to_json()}
+
+
+def _differs(compared: int, paths: tuple[str, ...]) -> str:
+    """Why a shadow step does not end by what its copies showed; empty when it may."""
+    if not compared:
+        return "no pair of answers was compared yet"
+    if not paths:
+        return ""
+    return f"the candidate answers differently: {', '.join(paths)}; mend it, or say in shadow.allow that it is meant"
 
 
 def flow_of(position: Position) -> Flow:

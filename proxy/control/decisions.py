@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from proxy.clock import Clock
 from proxy.control.asking import TELLING, point_of
 from proxy.control.baseline import Baseline
+from proxy.control.comparisons import Comparisons, rules_of
 from proxy.control.events import RecentEvents
 from proxy.control.ledger import Ledger
 from proxy.control.memory import Memory
 from proxy.control.outside import Outside
-from proxy.control.publisher import Publisher, build
+from proxy.control.publisher import Publisher, build, compared
 from proxy.control.reload import strands, target_set
 from proxy.control.standing import Move, Standing
 from proxy.control.switches import Switch, Switches
@@ -39,7 +40,14 @@ class Decisions:
     """``standings`` has every service of ``intent`` that has a target."""
 
     def __init__(
-        self, intent: Intent, ledger: Ledger, publisher: Publisher, clock: Clock, events: RecentEvents, outside: Outside
+        self,
+        intent: Intent,
+        ledger: Ledger,
+        publisher: Publisher,
+        clock: Clock,
+        events: RecentEvents,
+        outside: Outside,
+        comparisons: Comparisons,
     ) -> None:
         self.intent = intent
         self.standings: dict[str, Standing] = {}
@@ -49,6 +57,7 @@ class Decisions:
         self.baseline = Baseline()
         self._last_ended: dict[str, int] = {}
         self._outside = outside
+        self._comparisons = comparisons
         self._ledger = ledger
         self._publisher = publisher
         self._clock = clock
@@ -57,6 +66,15 @@ class Decisions:
     def positions(self) -> dict[str, Position]:
         """Where each service with a target stands."""
         return {name: standing.position for name, standing in self.standings.items()}
+
+    def comparison(self, position: Position) -> tuple[int, tuple[str, ...]] | None:
+        """Pairs compared in the rollout's shadow step, and where they differ; None when nothing is compared there."""
+        service = self.intent.service(position.service)
+        rules = rules_of(service, position) if service is not None and position.phase is Phase.SHADOWING else None
+        if rules is None:
+            return None
+        summary = self._comparisons.summaries.get(position.service)
+        return (summary.compared, summary.different) if summary is not None else (0, ())
 
     # ---- a whole configuration ------------------------------------------------------------------------------------------------
 
@@ -71,7 +89,8 @@ class Decisions:
         for standing in self.standings.values():
             standing.pending = True  # whatever was last published, nobody knows whether all had it
             self._outside.arrived(standing.position)
-        self._publisher.install(build(self.intent, self.positions(), 1))
+        self._publisher.install(build(self.intent, self.positions(), 1, self._comparisons.path))
+        self._comparisons.use(compared(self.intent, self.positions()))
 
     async def adopt(self, intent: Intent) -> None:
         """At reload: serve ``intent``. Raises ``PlanRefused`` or ``OperatorError``, and then nothing has changed."""
@@ -191,7 +210,8 @@ class Decisions:
         if publishing:
             positions = {name: standing.position for name, standing in standings.items()}
             positions |= {move.position.service: move.position for move in moves}
-            await self._publisher.prepare(build(intent or self.intent, positions, self._publisher.generation + 1), switching)
+            plan = build(intent or self.intent, positions, self._publisher.generation + 1, self._comparisons.path)
+            await self._publisher.prepare(plan, switching)
         try:
             kept = await self._keep(moves, standings)
         except BaseException:  # whatever it was, workers must not keep what will not be committed
@@ -206,6 +226,8 @@ class Decisions:
         if intent is not None:
             for standing in standings.values():  # a service that comes back may wait for an answer since before it left
                 self._outside.arrived(standing.position)
+        if publishing:
+            self._comparisons.use(compared(self.intent, self.positions()))
         cutovers = await self._publisher.commit() if publishing else {}
         took_s = self._clock.now() - began
         switched = {

@@ -15,6 +15,7 @@ from proxy import limits
 from proxy.clock import Clock
 from proxy.control.calling import Client, WebClient
 from proxy.control.commands import Commands
+from proxy.control.comparisons import Comparisons, Nowhere
 from proxy.control.complaints import Complaints
 from proxy.control.decisions import Decisions
 from proxy.control.events import (
@@ -66,8 +67,12 @@ class Control:
         events: RecentEvents,
         tasks: TaskGroup,
         client: Client | None = None,
+        comparisons: Comparisons | None = None,
     ) -> None:
-        """``load`` reads the configuration again (in a thread; raises ``OperatorError``). ``client`` calls outside; None: for real."""
+        """``load`` reads the configuration again (in a thread; raises ``OperatorError``). ``client`` calls outside; None: for real.
+
+        ``comparisons`` is where answers are compared; None: nowhere.
+        """
         self.clock = clock
         self.events = events
         self.totals = Totals()
@@ -83,7 +88,8 @@ class Control:
         self._queue: asyncio.Queue[LoopEvent] = asyncio.Queue(limits.CONTROL_EVENTS_MAX)
         self._publisher = Publisher(workers, self._replaced)
         self.outside = Outside(client or WebClient(), tasks, clock, events, self._enter)
-        self._decisions = Decisions(intent, ledger, self._publisher, clock, events, self.outside)
+        self.comparisons = comparisons or Nowhere()
+        self._decisions = Decisions(intent, ledger, self._publisher, clock, events, self.outside, self.comparisons)
         self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
         self._commands = Commands(self._decisions, ledger, clock)
         self.recall = Recall(self._decisions, ledger)
@@ -289,6 +295,10 @@ class Control:
             standing = self.standings.get(cell.service)
             if standing is not None and standing.count(cell, snapshot.at_s):
                 touched.add(cell.service)
+        for shadow in snapshot.shadows:
+            if (standing := self.standings.get(shadow.service)) is not None:
+                standing.mirrored(shadow)
+                touched.add(shadow.service)
         for name, standing in tuple(self.standings.items()):
             if standing.running and (name in touched or now - standing.measured_at >= limits.CONTROL_TICK_S):
                 await self._measure(standing)
@@ -298,6 +308,7 @@ class Control:
 
     async def _measure(self, standing: Standing) -> None:
         now = self.clock.now()
+        standing.judge.comparison = self._decisions.comparison(standing.position)
         move = standing.measure(now, self.clock.wall())
         if move.decides:
             try:

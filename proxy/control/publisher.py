@@ -12,17 +12,22 @@ from collections.abc import Callable, Collection, Mapping
 
 from proxy import limits
 from proxy.control.barrier import Barrier
+from proxy.control.comparisons import rules_of, shadow_of
 from proxy.control.workers import Answer, Workers
 from proxy.errors import PlanRefused
 from proxy.model.intent import Intent
 from proxy.model.plan import RoutePlan, ServicePlan
 from proxy.model.position import RESTING, WEIGHT_BP_MAX, Phase, Position
 from proxy.model.service import Service
+from proxy.shadow.messages import Rules
 from proxy.telemetry.cutover import Cutover, merged
 
 
-def build(intent: Intent, positions: Mapping[str, Position], generation: int) -> RoutePlan:
-    """The plan that puts ``positions`` of ``intent``'s services into effect. Every service with a target has a position."""
+def build(intent: Intent, positions: Mapping[str, Position], generation: int, comparer: str = "") -> RoutePlan:
+    """The plan that puts ``positions`` of ``intent``'s services into effect. Every service with a target has a position.
+
+    ``comparer`` is where pairs of answers are compared, when any are.
+    """
     trying = any(
         positions[service.name].candidate and positions[service.name].weight_bp > 0 for service in intent.services if service.target
     )
@@ -37,7 +42,14 @@ def build(intent: Intent, positions: Mapping[str, Position], generation: int) ->
         workers=intent.workers,
         tracing=intent.tracing,
         nameservers=intent.nameservers,
+        comparer=comparer if compared(intent, positions) else "",
     )
+
+
+def compared(intent: Intent, positions: Mapping[str, Position]) -> dict[str, Rules]:
+    """How pairs of answers are compared under that plan, by service; those of which none are compared are absent."""
+    rules = {service.name: rules_of(service, positions.get(service.name)) for service in intent.services}
+    return {name: rule for name, rule in rules.items() if rule is not None}
 
 
 def _service_plan(service: Service, position: Position | None) -> ServicePlan:
@@ -71,6 +83,7 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         tls=service.tls,
         drain_s=service.rollout.drain_s,
         slow_over_s=slow_over_s,
+        shadow=shadow_of(service, position),
     )
 
 

@@ -20,7 +20,7 @@ from proxy.model.position import RESTING, Phase, Position, Record, Verdict
 from proxy.model.rollout import Check
 from proxy.rollout.events import Ask, Command, Effect, Event, Measured, Publish, TargetSet
 from proxy.rollout.machine import step
-from proxy.telemetry.snapshot import CellDelta
+from proxy.telemetry.snapshot import CellDelta, ShadowDelta
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -64,6 +64,7 @@ class Standing:
         self.kept_at = now
         self.verdict: Verdict | None = None
         self.pending = False
+        self._copies = 0  # answered since the last measurement
 
     @property
     def tally(self) -> Tally:
@@ -83,18 +84,25 @@ class Standing:
         self.judge.count(cell, self.position, at_s)
         return True
 
+    def mirrored(self, delta: ShadowDelta) -> None:
+        """Count copies for the candidate; those of a configured shadow have nothing to do with the rollout."""
+        if self.position.phase is Phase.SHADOWING and delta.version == self.position.candidate:
+            self._copies += sum(delta.results.values())
+            differed = delta.results.get("mismatch", 0) + delta.results.get("error", 0)
+            self.judge.compared(differed + delta.results.get("match", 0), differed)
+
     def measure(self, now: float, wall: float) -> Move:
         """Judge what has been counted and let the machine step. A silence longer than the bound was not observed, so is no time."""
         self.judge.enter(_place(self.position), wall)
         self.verdict = self.judge.verdict(self.position, wall)
         requests = self.tally.candidate_requests
         dt_s = min(now - self.measured_at, limits.OBSERVED_GAP_S_MAX)
-        event = Measured(dt_s=dt_s, candidate_requests=requests - self.counted, verdict=self.verdict)
+        event = Measured(dt_s=dt_s, candidate_requests=requests - self.counted + self._copies, verdict=self.verdict)
         move = self.stepped(event, wall)
         if not move.decides:  # else only when it is durable: a decision that could not be kept is made again
             self.memory.recording.observed(dt_s)
             self.judge.observed(dt_s)
-            self.measured_at, self.counted = now, requests
+            self.measured_at, self.counted, self._copies = now, requests, 0
             self.position = move.position
         return move
 
@@ -111,7 +119,7 @@ class Standing:
             self.judge = Judge(move.position)
             self.verdict = None
         self.position = move.position
-        self.counted = self.tally.candidate_requests
+        self.counted, self._copies = self.tally.candidate_requests, 0
         self.measured_at = self.kept_at = now
         # A step to or from everything may leave the weights as they are; workers serve it already, and that too is acknowledged.
         self.pending = self.pending or move.publish or move.position.phase in (Phase.PROMOTING, Phase.ROLLING_BACK)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import socket
 import sys
@@ -138,6 +139,8 @@ async def live(path: Path, channel: socket.socket, file: Path) -> int:
     await tasks.close()
     comparer.keep()
     _remove(path)
+    with contextlib.suppress(OSError):  # else it is still the supervisor's, or has been removed by it
+        os.rmdir(path.parent)
     if failed:
         raise failed[0]
     return 0

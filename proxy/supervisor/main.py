@@ -29,6 +29,7 @@ from proxy.errors import OperatorError, PlanRefused
 from proxy.model.intent import Intent
 from proxy.store import Store
 from proxy.supervisor import logs
+from proxy.supervisor.comparison import Comparison
 from proxy.supervisor.fleet import Birth, Fleet, starter
 from proxy.supervisor.lock import Claim, StateLock, lock_path
 from proxy.supervisor.sockets import Sockets, is_worker
@@ -121,8 +122,16 @@ class Supervisor:
         verdicts = Verdicts(birth.lock, birth.instance)
         verdicts.sweep(self._clock.wall() - 10 * limits.CUTOVER_HOLD_MAX_S)
         self._fleet = Fleet(intent.workers, starter(birth, self._sockets.of_slot), self._clock, self._tasks, verdicts)
+        comparison = Comparison(Path(intent.state_path), self._clock, self._tasks)
         self._control = Control(
-            intent, load=self._read, ledger=ledger, workers=self._fleet, clock=self._clock, events=events, tasks=self._tasks
+            intent,
+            load=self._read,
+            ledger=ledger,
+            workers=self._fleet,
+            clock=self._clock,
+            events=events,
+            tasks=self._tasks,
+            comparisons=comparison,
         )
         admin = AdminServer(self._control)
         try:
@@ -137,6 +146,7 @@ class Supervisor:
             code = await self._end()
         finally:
             await admin.close()
+            await comparison.close()
             await self._tasks.close()
             await self._control.close()
             self._serving = False

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.e2e  # real processes
 BROKEN = """
 import os, sys
 from pathlib import Path
-from proxy.control.loop import Control
+from proxy.control.commands import Commands
 from proxy.supervisor.main import run
 
 async def broken(self, given):
     raise AssertionError("a bug")
 
-Control._command = broken
+Commands.obey = broken
 sys.exit(run(Path(sys.argv[1]), why="a test", overrides=(), env=os.environ))
 """
 """headgate with a bug: its control loop breaks at the first command."""

@@ -218,3 +218,26 @@ def test_what_another_rollout_left_is_not_taken_up() -> None:
 def test_something_else_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         Judge(at(), {"rollout": 4, "causes": 7})
+
+
+@pytest.mark.parametrize(
+    ("phase", "comparison", "holding"),
+    [
+        (Phase.SHADOWING, None, []),
+        (Phase.SHADOWING, (0, ()), ["no pair of answers was compared yet"]),
+        (Phase.SHADOWING, (10, ()), []),
+        (
+            Phase.SHADOWING,
+            (10, ("r $.a (value)",)),
+            ["the candidate answers differently: r $.a (value); mend it, or say in shadow.allow that it is meant"],
+        ),
+        (Phase.PROGRESSING, (10, ("r $.a (value)",)), []),
+    ],
+)
+def test_a_shadow_step_does_not_end_while_answers_differ(
+    phase: Phase, comparison: tuple[int, tuple[str, ...]] | None, holding: list[str]
+) -> None:
+    judge = judge_of(at(phase=phase), *GOOD)
+    judge.comparison = comparison
+
+    assert judge.verdict(at(phase=phase), 1010.0).figures["holding"] == holding

@@ -6,9 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from proxy import limits
-from proxy.control.publisher import Publisher, build, weights_of
+from proxy.control.publisher import Publisher, build, compared, weights_of
 from proxy.errors import PlanRefused
 from proxy.model.position import Phase, Position
+from proxy.model.rollout import RolloutPlan, ShadowStep
+from proxy.model.service import Shadow
+from proxy.shadow.messages import Rules
 from proxy.telemetry.cutover import Cutover
 from tests.kit.control_bench import PretendedWorkers, intent, service
 
@@ -175,3 +178,25 @@ def test_a_version_that_was_given_everything_is_not_answered_for_by_the_old_one(
     plan = build(intent(service("v2", fallback=True)), {"shop": position}, 7).services[0]
 
     assert expected == plan.fallback
+
+
+SHADOWING = replace(TRYING, phase=Phase.SHADOWING, weight_bp=0, plan=RolloutPlan(steps=(ShadowStep(percent_bp=2000),)))
+
+
+def test_a_shadow_step_is_in_the_plan_and_gives_the_candidate_nothing() -> None:
+    plan = build(intent(service("v2")), {"shop": SHADOWING}, 7, "there").services[0]
+
+    assert ((10_000, 0), Shadow("v2", percent_bp=2000)) == (plan.weights, plan.shadow)
+
+
+def test_a_comparer_is_in_the_plan_only_when_answers_are_compared() -> None:
+    plans = [build(intent(service("v2")), {"shop": position}, 7, "there") for position in (TRYING, SHADOWING)]
+
+    assert ["", "there"] == [plan.comparer for plan in plans]
+
+
+def test_what_is_compared_are_the_services_that_have_a_shadow() -> None:
+    other = replace(service("v2"), name="other", shadow=Shadow("v2", compare=False))
+    positions = {"shop": SHADOWING, "other": replace(TRYING, service="other")}
+
+    assert compared(intent(service("v2"), other), positions) == {"shop": Rules("v2", rollout=3)}

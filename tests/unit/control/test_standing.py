@@ -8,8 +8,9 @@ from proxy import limits
 from proxy.analysis.guard import Tally
 from proxy.control.standing import Move, Standing
 from proxy.model.position import Phase, Position, Record
+from proxy.model.rollout import ShadowStep
 from proxy.rollout.events import Publish
-from proxy.telemetry.snapshot import CellDelta
+from proxy.telemetry.snapshot import CellDelta, ShadowDelta
 from tests.kit.control_bench import PLAN
 
 TRYING = Position("shop", "v1", Phase.PROGRESSING, "v2", "v2", rollout=3, plan=PLAN, weight_bp=1000)
@@ -103,3 +104,36 @@ def test_a_service_waits_for_workers_after_a_change_of_weights_and_while_a_rollo
         waits(Move(replace(TRYING, phase=Phase.PROMOTING))),
         waits(Move(TRYING, (Record("paused", "x"),))),
     )
+
+
+def copies(version: str = "v2", **results: int) -> ShadowDelta:
+    return ShadowDelta("shop", version, sum(results.values()), results)
+
+
+SHADOWING = replace(TRYING, phase=Phase.SHADOWING, weight_bp=0, plan=replace(PLAN, steps=(ShadowStep(percent_bp=2000, for_s=60),)))
+
+
+def test_copies_that_were_answered_are_the_requests_of_a_shadow_step() -> None:
+    standing = Standing(SHADOWING, None, now=100.0)
+    standing.mirrored(copies(match=3, mismatch=1, error=1))
+    standing.measure(101.0, 0.0)
+    standing.mirrored(copies(match=2))
+    standing.measure(101.5, 0.0)
+
+    assert standing.position.step_requests == 7
+
+
+def test_copies_of_a_configured_shadow_are_nothing_to_the_rollout() -> None:
+    standing = Standing(SHADOWING, None, now=100.0)
+    standing.mirrored(copies("v3", match=3))
+    standing.measure(101.0, 0.0)
+
+    assert standing.position.step_requests == 0
+
+
+def test_copies_outside_of_a_shadow_step_are_no_requests() -> None:
+    standing = Standing(TRYING, None, now=100.0)
+    standing.mirrored(copies(match=3))
+    standing.measure(101.0, 0.0)
+
+    assert standing.position.step_requests == 0
