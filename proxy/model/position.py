@@ -40,8 +40,9 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``asking`` is the key of the hooks, gate or freeze that it waits for, empty when for none (``rollout.entering`` reads it).
     ``slow_over_s`` is the bound above which an answer is a slow one in this step, fixed when the step began (0: none is). ``previous``
     was stable before, until ``promoted_s`` (Unix time); undo goes there. In a rolling rollout ``moved`` endpoints are the candidate's,
-    the next ``moving`` are becoming so (or going back), and ``part`` says how far those are; of ``endpoints`` (stable's, the
-    candidate's) ``shared`` have the same address. ``ready_s`` is for how long what a step waits for has been healthy without a break.
+    the next ``moving`` are becoming so (or going back), and ``part`` says how far those are; ``leaving`` and ``coming`` are the labels
+    of the endpoints of this batch that go out of service and into it. Of ``endpoints`` (stable's, the candidate's) ``shared`` have the
+    same address. ``ready_s`` is for how long what a step waits for has been healthy without a break.
     """
 
     service: str
@@ -70,6 +71,8 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     promoted_s: float = 0.0
     endpoints: tuple[int, int] = (0, 0)
     shared: int = 0
+    leaving: tuple[str, ...] = ()
+    coming: tuple[str, ...] = ()
     ready_s: float = 0.0
 
 

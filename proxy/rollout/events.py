@@ -69,8 +69,8 @@ class EndpointLevel(msgspec.Struct, frozen=True):
 class Measured(msgspec.Struct, frozen=True):
     """``dt_s`` seconds were observed since the last of these, in which the split drew ``candidate_requests`` for the candidate.
 
-    Both are differences, not totals, as are ``copies``: those of a shadow step that the candidate has answered. ``verdict`` is the
-    judge's on everything the rollout has counted so far. ``endpoints`` are all of stable and of the candidate, in the configuration's
+    In a shadow step those are the copies it has answered. Both are differences, not totals. ``verdict`` is the judge's on everything the
+    rollout has counted so far. ``endpoints`` are all of stable and of the candidate, in the configuration's
     order; one that no worker has spoken of is not healthy. ``slow_over_s`` is stable's p99 of the last five minutes, 0: not known.
     """
 
@@ -79,7 +79,6 @@ class Measured(msgspec.Struct, frozen=True):
     verdict: Verdict
     endpoints: tuple[EndpointLevel, ...] = ()
     slow_over_s: float = 0.0
-    copies: int = 0
 
 
 class Heard(msgspec.Struct, frozen=True):

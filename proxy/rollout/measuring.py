@@ -72,8 +72,8 @@ def _counted(position: Position, event: Measured, now: float) -> tuple[Position,
     if position.asking:
         waits = freeze and entering.door_of(position) in (entering.START, entering.FREEZE, entering.READY)
         return (position if waits else after), freeze
-    requests = event.copies if position.phase is Phase.SHADOWING else event.candidate_requests
-    after = replace(after, step_elapsed_s=position.step_elapsed_s + event.dt_s, step_requests=position.step_requests + requests)
+    requests = position.step_requests + event.candidate_requests
+    after = replace(after, step_elapsed_s=position.step_elapsed_s + event.dt_s, step_requests=requests)
     after = strategy.observe(after, event)
     if freeze and strategy.is_done(after):
         after = replace(after, elapsed_s=position.elapsed_s)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from proxy.model.position import Finding, Phase, Position, Verdict
+from proxy.model.position import Finding, Phase, Verdict
 from proxy.model.rollout import GateStep, Hook, RolloutPlan, ShadowStep, WeightStep
 from proxy.rollout.blue_green import is_done, next_step, waiting_for
 from proxy.rollout.events import EndpointLevel, Measured
 from proxy.rollout.strategy import Stand
-from tests.unit.rollout.positions import APPLIED, BAD, NEW, PASS, after, heard, measured, named, said, story
+from tests.unit.rollout.positions import APPLIED, BAD, NEW, PASS, after, heard, named, said, story
 
 PLAN = RolloutPlan(strategy="blue_green", steps=(), interval_s=10.0)
 FULL = replace(
@@ -25,7 +25,7 @@ FULL = replace(
 def seen(dt_s: float, *healthy: bool, copies: int = 0, **fields: Any) -> Measured:
     """Measured, with endpoints of the candidate."""
     levels = tuple(EndpointLevel("v2", f"e{n}", each, 0) for n, each in enumerate(healthy))
-    return Measured(dt_s, 0, fields.pop("verdict", PASS), (EndpointLevel("v1", "e9", True, 3), *levels), copies=copies)
+    return Measured(dt_s, copies, fields.pop("verdict", PASS), (EndpointLevel("v1", "e9", True, 3), *levels))
 
 
 PREVIEW = after(NEW, named(plan=PLAN))
@@ -105,9 +105,3 @@ def test_a_shadow_step_waits_for_copies() -> None:
     position = after(NEW, named(plan=replace(FULL, hooks=())))
 
     assert (False, "no copies answered yet, and 0 s of 5 s") == (is_done(position), waiting_for(position, None))
-
-
-def test_requests_of_overrides_are_no_copies() -> None:
-    position: Position = after(NEW, named(plan=replace(FULL, hooks=())), measured(9.0, 50))
-
-    assert Phase.SHADOWING is position.phase

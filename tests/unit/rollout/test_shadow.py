@@ -17,7 +17,7 @@ SHADOWING = after(NEW, named(plan=PLAN))
 
 
 def copied(dt_s: float = 5.0, copies: int = 10) -> Measured:
-    return Measured(dt_s, 0, PASS, copies=copies)
+    return Measured(dt_s, copies, PASS)
 
 
 SHADOWED = after(SHADOWING, copied())
