@@ -15,10 +15,12 @@ from proxy import limits
 from proxy.admin import openapi, views
 from proxy.admin.access import Gate
 from proxy.admin.metrics import Figures
+from proxy.admin.previews import preview_view
 from proxy.admin.problems import Problem, answer, problems
-from proxy.config import effective
+from proxy.config import ConfigInvalid, effective, load_text
 from proxy.control.events import UnknownName
 from proxy.control.loop import Control
+from proxy.control.preview import preview
 from proxy.model.service import Service
 
 T = TypeVar("T")
@@ -92,6 +94,7 @@ def build(control: Control, gate: Gate) -> web.Application:
     app.router.add_get("/openapi.json", handlers.openapi)
     app.router.add_get("/api/v1/status", handlers.status)
     app.router.add_get("/api/v1/config", handlers.config)
+    app.router.add_post("/api/v1/config/diff", handlers.diff)
     app.router.add_get("/api/v1/services/{service}", handlers.service)
     app.router.add_get("/api/v1/services/{service}/history", handlers.history)
     app.router.add_get("/api/v1/services/{service}/history/{revision}", handlers.revision)
@@ -168,6 +171,26 @@ class Handlers:
         number = _number(request.match_info["revision"], "revision", 2**53)
         return answer(await self._control.recall.explanation(name, number))
 
+    async def diff(self, request: web.Request) -> web.Response:
+        """What the configuration in the body would do to live traffic; nothing is put into effect. 422 with its mistakes."""
+        text = await _text(request, limits.CONFIG_BYTES_MAX)
+        control = self._control
+        try:
+            new = await asyncio.to_thread(load_text, text, "body")
+        except ConfigInvalid as error:
+            mistakes = [mistake._asdict() for mistake in error.mistakes]
+            raise Problem(422, f"the configuration has {len(mistakes)} mistakes", mistakes=mistakes) from None
+        await control.fresh()
+        now = control.clock.now()
+        services = {
+            service.name: sum(control.windows.recent((service.name, v.name), now).rps for v in service.versions)
+            for service in control.intent.services
+        }
+        positions = {name: standing.position for name, standing in control.standings.items()}
+        old, routes, wall = control.intent, control.route_rates.rps(now), control.clock.wall()
+        found = await asyncio.to_thread(preview, old, new, positions, wall, route_rps=routes, service_rps=services)
+        return answer(preview_view(found, old.digest, new.digest))
+
     # ---- writing --------------------------------------------------------------------------------------------------------------
 
     async def reload(self, request: web.Request) -> web.Response:
@@ -203,6 +226,17 @@ async def _in_time(waiting: Coroutine[Any, Any, T]) -> T:
             return await waiting
     except TimeoutError:
         raise Problem(503, f"not done in {limits.ADMIN_COMMAND_TIMEOUT_S:g} s, and still under way; see /api/v1/status") from None
+
+
+async def _text(request: web.Request, most: int) -> bytes:
+    """The body, which may be larger than a command."""
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > most:
+            raise Problem(413, f"the body is over {most} bytes")
+        parts.append(part)
+    return b"".join(parts)
 
 
 async def _body(request: web.Request, shape: type[msgspec.Struct]) -> msgspec.Struct:

@@ -67,11 +67,34 @@ _EXPLANATION = _object(
         "checks": {"type": ["array", "null"]},
         "blast_radius": {"type": ["object", "null"]},
         "times": {"type": "object"},
-        "series": {"type": ["object", "null"], "description": "points, oldest first: a stretch of time each, and what was counted in it"},
+        "series": {
+            "type": ["object", "null"],
+            "description": "points, oldest first: a stretch of time each, and what was counted in it",
+        },
         "plan": {"type": "object"},
         "recorded": {"type": ["object", "null"], "description": "the series as it is stored, for a replay"},
     },
     ("rollout", "outcome", "summary", "story", "series", "plan", "recorded"),
+)
+
+_DIFF = _object(
+    {
+        "same": {"type": "boolean"},
+        "refused": {"type": "array", "items": _TEXT, "description": "why a reload would take none of it"},
+        "routes": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "rps: requests/s now; instead: who answers, or answered",
+        },
+        "services": {"type": "array", "items": {"type": "object"}},
+        "rollouts": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "what each history would say, and what would not happen",
+        },
+        "other": {"type": "array", "items": {"type": "object"}},
+    },
+    ("same", "refused", "routes", "services", "rollouts", "other"),
 )
 
 VERB_BODIES: dict[str, dict[str, Any]] = {
@@ -127,6 +150,7 @@ def document() -> dict[str, Any]:
         "/openapi.json": _get("This description", {"type": "object"}),
         "/api/v1/status": _get("The proxy and all services", {"type": "object"}),
         "/api/v1/config": _get("The configuration in force, defaults written out", {"type": "object"}),
+        "/api/v1/config/diff": _post("What this configuration would do to live traffic; changes nothing", {"type": "object"}, _DIFF),
         base: _get("One service", service) | of_service,
         f"{base}/history": _get("Decisions, newest first", {"type": "object"}, parameters=[limit]) | of_service,
         f"{base}/history/{{revision}}": _get("One decision with every figure it stood on", {"type": "object"}, parameters=[revision])

@@ -21,6 +21,7 @@ VERBS: dict[str, str] = {
     "validate": "proxy.cli.configured",
     "schema": "proxy.cli.configured",
     "simulate": "proxy.cli.simulate",
+    "diff": "proxy.cli.diff",
     "reload": "proxy.cli.live",
     "status": "proxy.cli.live",
     "healthcheck": "proxy.cli.live",

@@ -110,13 +110,14 @@ def effective(intent: Intent) -> dict[str, Any]:
         **({"resolver": {"nameservers": list(intent.nameservers)}} if intent.nameservers else {}),
         **({"notifications": [_shown_notification(told) for told in intent.notifications]} if intent.notifications else {}),
         "drain_timeout": shown_duration(intent.drain_timeout_s),
-        "services": {service.name: _shown_service(service) for service in intent.services},
+        "services": {service.name: shown_service(service) for service in intent.services},
         "routes": [shown_route(given) for given in intent.routes],
     }
     return {key: _escaped(value) for key, value in shown.items()}
 
 
-def _shown_service(service: Service) -> dict[str, Any]:
+def shown_service(service: Service) -> dict[str, Any]:
+    """In the form of the file, defaults written out."""
     timeouts, sticky, retries = service.timeouts, service.sticky, service.retries
     return {
         "versions": {version.name: _shown_version(version) for version in service.versions},

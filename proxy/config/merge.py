@@ -65,28 +65,33 @@ def read(path: Path, *, env: MappingType[str, str], overrides: SequenceType[tupl
         texts = sources.read(path)
     except sources.Unreadable as error:
         raise ConfigInvalid([Mistake(error.file, 0, 0, "", str(error))]) from error
+    return merged(texts, env=env, overrides=overrides)
+
+
+def merged(texts: sources.Sources, *, env: MappingType[str, str], overrides: SequenceType[tuple[str, str]] = ()) -> Document:
+    """The configuration in those texts, one at least, as one tree. Raises ConfigInvalid when a text's syntax is broken."""
     mistakes = Mistakes()
     environment = Environment(env)
-    merged = Mapping(Place(texts[0][0], 1, 1))
+    tree = Mapping(Place(texts[0][0], 1, 1))
     unusable = False
     for file, data in texts:
         before = len(mistakes.found)
         root = compose(data, file, environment, mistakes)
         if isinstance(root, Mapping):
-            _merge(merged, root, mistakes)
+            _merge(tree, root, mistakes)
         elif root is not None and not _is_empty(root):
             mistakes.add(root.place, (), "a configuration is a mapping of keys like listeners, services and routes")
             unusable = True
         elif len(mistakes.found) > before:
             unusable = True
     for key, value in overrides:
-        _override(merged, key, value, environment, mistakes)
+        _override(tree, key, value, environment, mistakes)
     if unusable:
         mistakes.raise_if_any()
     parts = [data for _, data in texts]
     parts += [f"{name}={value}".encode() for name, value in sorted(environment.used.items())]
     parts += [f"{key}={value}".encode() for key, value in overrides]
-    return Document(merged, sources.digest(parts), mistakes)
+    return Document(tree, sources.digest(parts), mistakes)
 
 
 def _is_empty(node: Node) -> bool:

@@ -22,7 +22,15 @@ def load(path: Path, *, env: Mapping[str, str], overrides: Sequence[tuple[str, s
     files, the overrides and the environment that was read, and not where the files lie. With ``to_serve`` the
     files that it names for TLS are opened too: certificates, keys and authorities.
     """
-    document = merge.read(path, env=env, overrides=overrides)
+    return _checked(merge.read(path, env=env, overrides=overrides), to_serve=to_serve)
+
+
+def load_text(text: bytes, name: str) -> Intent:
+    """The configuration in ``text``, called ``name`` in mistakes. No environment is read and no file opened. Raises ConfigInvalid."""
+    return _checked(merge.merged([(name, text)], env={}), to_serve=False)
+
+
+def _checked(document: merge.Document, *, to_serve: bool) -> Intent:
     shaped = shape(document)
     check(document, shaped)
     if to_serve:

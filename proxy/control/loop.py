@@ -39,6 +39,7 @@ from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher
 from proxy.control.recall import Recall
 from proxy.control.reloading import Reloading
+from proxy.control.route_rates import RouteRates
 from proxy.control.standing import Standing
 from proxy.control.switches import Switches
 from proxy.control.totals import Totals
@@ -77,6 +78,7 @@ class Control:
         self.events = events
         self.totals = Totals()
         self.windows = Windows(clock.now())
+        self.route_rates = RouteRates(clock.now())
         self.worker_restarts = 0
         self.reports_dropped = 0
         """Counts of workers that found the queue full: their differences are missing in totals."""
@@ -285,6 +287,7 @@ class Control:
         """Add a worker's counts and let every running rollout they concern judge at once; the others as time passes."""
         now = self.clock.now()
         self.totals.add(slot, snapshot)
+        self.route_rates.add(snapshot, self._publisher.current, now)
         self._complaints.hear(slot, snapshot)
         for name, at_s in snapshot.first_drawn.items():
             self.switches.first(name, at_s, self.clock)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from proxy.control.schema_guard import conflicts
 from proxy.model.intent import Intent, Listener
 from proxy.model.position import RESTING, Position
 from proxy.model.service import Service
 from proxy.rollout.events import TargetSet
 from proxy.rollout.machine import fingerprint
+
+
+def refusals(positions: Mapping[str, Position], old: Intent, new: Intent) -> list[str]:
+    """Why ``new`` is not taken in the place of ``old`` while services stand at ``positions``. Empty when it is."""
+    return needs_restart(old, new) + strands(positions, new) + conflicts(positions, old, new)
 
 
 def needs_restart(old: Intent, new: Intent) -> list[str]:

@@ -12,11 +12,10 @@ import msgspec
 
 from proxy import limits
 from proxy.clock import Clock
-from proxy.control import schema_guard
 from proxy.control.decisions import Decisions
 from proxy.control.events import Loaded, RecentEvents, ReloadRequested, ReloadResult, Unable, answer, fail
 from proxy.control.publisher import Publisher
-from proxy.control.reload import needs_restart, strands
+from proxy.control.reload import refusals
 from proxy.errors import OperatorError, PlanRefused
 from proxy.model.intent import Intent
 from proxy.tasks import TaskGroup
@@ -96,9 +95,7 @@ class Reloading:
         if isinstance(outcome, OperatorError):
             mistakes = tuple(_mistake(m) for m in getattr(outcome, "mistakes", ()))
             return ReloadResult("refused", old, "", str(outcome), mistakes, generation)
-        running, positions = self._decisions.intent, self._decisions.positions()
-        problems = needs_restart(running, outcome) + strands(positions, outcome) + schema_guard.conflicts(positions, running, outcome)
-        refused = "; ".join(problems)
+        refused = "; ".join(refusals(self._decisions.positions(), self._decisions.intent, outcome))
         if not refused and not self._publisher.serving:
             refused = "no worker is serving now, so none could try the new configuration; try again"
         if not refused:

@@ -38,8 +38,9 @@ class RouteRates:
             else:
                 seconds.append((int(now), count))
 
-    def rps(self, match: Match, now: float) -> float:
-        """Requests a second over the window; 0 for a route that had none."""
+    def rps(self, now: float) -> dict[Match, float]:
+        """Requests a second over the window; a route that had none is absent."""
         oldest = int(now) - limits.WINDOW_S
         span_s = min(float(limits.WINDOW_S), max(1.0, now - self._began))
-        return sum(count for second, count in self._seconds.get(match, ()) if second > oldest) / span_s
+        sums = {match: sum(count for second, count in told if second > oldest) for match, told in self._seconds.items()}
+        return {match: count / span_s for match, count in sums.items() if count}

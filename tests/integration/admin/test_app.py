@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from proxy import limits
 from proxy.admin.access import Gate, Token
 from proxy.admin.app import build
+from proxy.config import effective
 from proxy.model.intent import Admin
 from tests.kit.control_bench import Bench, bench, intent, service, version
 
@@ -248,3 +250,39 @@ async def test_a_command_that_takes_too_long_is_told_where_to_look(monkeypatch: 
         status, problem = await ask(client, "POST", f"{BASE}/rollout/start", json={"to": "v2"})
 
         assert (503, True) == (status, "/api/v1/status" in problem["detail"])
+
+
+async def test_a_configuration_is_compared_with_what_runs_and_changes_nothing() -> None:
+    async with bench() as b, api(b) as client:
+        shown = effective(b.control.intent)
+        shown["services"]["shop"]["target"] = "v2"
+        before = b.control.generation
+        status, found = await ask(client, "POST", "/api/v1/config/diff", json=shown)
+        _, same = await ask(client, "POST", "/api/v1/config/diff", json=effective(b.control.intent))
+
+        assert (200, ["started"], True, before) == (
+            status,
+            [record["kind"] for record in found["rollouts"][0]["records"]],
+            same["same"],
+            b.control.generation,
+        )
+
+
+async def test_a_configuration_with_mistakes_is_not_compared() -> None:
+    async with bench() as b, api(b) as client:
+        status, found = await ask(client, "POST", "/api/v1/config/diff", data=b"listeners: 1\n")
+
+        assert (422, "body", 1) == (status, found["mistakes"][0]["file"], found["mistakes"][0]["line"])
+
+
+async def test_a_configuration_that_is_too_large_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "CONFIG_BYTES_MAX", 100)
+    async with bench() as b, api(b) as client:
+        assert 413 == (await ask(client, "POST", "/api/v1/config/diff", data=b"#" * 101))[0]
+
+
+async def test_a_configuration_may_be_larger_than_a_command() -> None:
+    async with bench() as b, api(b) as client:
+        padded = json.dumps(effective(b.control.intent)) + " " * limits.ADMIN_BODY_BYTES_MAX
+
+        assert 200 == (await ask(client, "POST", "/api/v1/config/diff", data=padded.encode()))[0]
