@@ -138,6 +138,7 @@ BASELINE_S: Final = 300.0  # of stable's past: a p99 that a quiet minute or a bu
 BASELINE_SLOTS: Final = 30  # ten seconds each
 BASELINE_ANSWERS_MIN: Final = 1_000  # ten lie beyond its p99, whose rate is then known to a third; slow_ratio leaves room for 3
 BASELINE_SLOW_S_MIN: Final = 0.01  # nobody waits for less: a new connection or a busy processor takes as long
+WARM_UP_S: Final = 30.0  # of a rollout, before answers count as slow by stable's p99: caches fill, compilers run
 OUTAGE_S: Final = 30.0  # the past in which stable's own failures are an outage: some steps are not much longer
 OUTAGE_RATE: Final = 0.2  # of stable's requests; a service that always fails more of them is promoted by hand
 CHECK_RESULTS_KEPT: Final = 30  # of each check: five minutes at the default interval; they are stored with every second of progress
@@ -180,7 +181,6 @@ DURATION_S_MAX: Final = 366 * 24 * 3600.0  # a year; more is a slip of the unit
 # ---- history --------------------------------------------------------------------------------------------------------------------
 HISTORY_REVISIONS_KEPT: Final = 200  # per service; never fewer than the 50 that are promised
 SERIES_ROLLOUTS_KEPT: Final = 50  # per service; each has a revision at least, and a series is up to 100 KiB
-SERIES_STRETCH_S: Final = 2.0  # at most, of a series' first stretches: a rollback takes seconds. They double when there are too many
 SERIES_STRETCH_S: Final = 2.0  # at most, of a series' first stretches: a rollback takes seconds. They double when there are too many
 SERIES_POINTS_MAX: Final = 200  # of one rollout; a terminal shows a hundred, and two hours at ten seconds are 720
 

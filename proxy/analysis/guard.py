@@ -28,6 +28,7 @@ from __future__ import annotations
 import math
 from typing import Any, Final, NamedTuple
 
+from proxy import limits
 from proxy.analysis.statistics import ShareFailures, log_evidence
 from proxy.analysis.tally import KINDS, Kind, Tally
 from proxy.model.position import Finding, Verdict
@@ -77,10 +78,10 @@ def threshold_of(guard: Guard, kind: Kind) -> float:
     return math.log(1 / guard.alpha) - math.log(_share(guard, kind))
 
 
-def judge(guard: Guard, tally: Tally, *, slow_over_s: float = 0.0) -> Verdict:
+def judge(guard: Guard, tally: Tally, *, slow_over_s: float = 0.0, warming: bool = False) -> Verdict:
     """What was counted so far says: ROLLBACK (PAUSE, if that is its action) on evidence, ROLLBACK over a budget, HOLD without data.
 
-    ``slow_over_s`` is the bound in force now, for the figures only; 0: there is none.
+    ``slow_over_s`` is the bound in force now (0: there is none) and ``warming`` whether it counts yet: for the figures only.
     """
     kinds = [_weigh(guard, tally, kind) for kind in judged_kinds(guard)]
     leading = max(kinds, key=lambda evidence: evidence.weighted)
@@ -102,7 +103,7 @@ def judge(guard: Guard, tally: Tally, *, slow_over_s: float = 0.0) -> Verdict:
         "first_failure_s": tally.first_failure_s,
         "last_failure_s": tally.last_failure_s,
         "slow_over_s": slow_over_s,
-        "kinds": {each.kind: _told(guard, tally, each, slow_over_s) for each in kinds},
+        "kinds": {each.kind: _told(guard, tally, each, _note(each.kind, slow_over_s, warming)) for each in kinds},
         "holding": [],
     }
     others = [each for each in kinds if each.rows and each is not leading]
@@ -157,6 +158,15 @@ def _counted(evidence: _Evidence) -> str:
     return f"{_times(evidence.candidate, evidence.kind)} of the candidate and {evidence.stable} of stable"
 
 
+def _note(kind: Kind, slow_over_s: float, warming: bool) -> str:
+    """What keeps a kind from being counted now."""
+    if kind == "failures":
+        return ""
+    if not slow_over_s:
+        return "no answer counts as slow now: too few of stable's were known when the step began"
+    return f"no answer counts as slow yet: a candidate has {limits.WARM_UP_S:g} s to warm up" if warming else ""
+
+
 def _failures(evidence: _Evidence, tally: Tally) -> dict[str, Any]:
     users = tally.users["failures"]
     return {
@@ -172,14 +182,13 @@ def _failures(evidence: _Evidence, tally: Tally) -> dict[str, Any]:
     }
 
 
-def _told(guard: Guard, tally: Tally, evidence: _Evidence, slow_over_s: float) -> dict[str, Any]:
+def _told(guard: Guard, tally: Tally, evidence: _Evidence, note: str) -> dict[str, Any]:
     users = tally.users[evidence.kind]
-    blind = evidence.kind == "slow" and not slow_over_s
     return {
         "log_evidence": evidence.log,
         "threshold": threshold_of(guard, evidence.kind),
         "alpha": evidence.share * guard.alpha,
-        "note": "no answer counts as slow now: too few of stable's were known when the step began" if blind else "",
+        "note": note,
         "ratio": evidence.ratio,
         "candidate": evidence.candidate,
         "stable": evidence.stable,

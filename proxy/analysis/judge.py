@@ -4,6 +4,9 @@ What each finding of it does is the machine's: ROLLBACK and PAUSE act, PASS lets
 ``figures["holding"]`` names a reason. The strongest finding wins: a rollback, whoever asks for it; the guard's pause; a hold. The
 figures are the guard's, and beside them ``checks``, each with its latest result, and ``holding``, every reason why the step cannot end.
 
+*Warming up.* A candidate that has just begun to serve fills its caches. Where stable's p99 says what is slow, nothing is slow in a
+rollout's first ``limits.WARM_UP_S``; a rule that looks at no answer takes nothing from the bound on false alarms.
+
 *An outage of both.* When stable itself fails a good part of its requests, the candidate's failures say nothing of the candidate, and
 its good answers nothing of the next step. The guard is silent then, and the step does not end before stable is well again.
 """
@@ -11,6 +14,8 @@ its good answers nothing of the next step. The guard is silent then, and the ste
 from __future__ import annotations
 
 from typing import Any
+
+from msgspec.structs import replace
 
 from proxy import limits
 from proxy.analysis import guard
@@ -44,6 +49,8 @@ class Judge:
     def count(self, cell: CellDelta, position: Position, at_s: float) -> None:
         """Add a worker's cell that it sent at ``at_s``."""
         versions = {"stable": position.stable, "candidate": position.candidate}
+        if _warming(position):
+            cell = replace(cell, draw_slow=0, slow_users=[], slow_users_dropped=0)
         self.tally.add(cell, **versions, at_s=at_s)
         self._stretches.count(cell, **versions)
 
@@ -74,7 +81,7 @@ class Judge:
 
     def verdict(self, position: Position, now: float) -> Verdict:
         """What all judges together say of the rollout at ``position``."""
-        guarded = guard.judge(position.plan.guard, self.tally, slow_over_s=position.slow_over_s)
+        guarded = guard.judge(position.plan.guard, self.tally, slow_over_s=position.slow_over_s, warming=_warming(position))
         if guarded.finding is Finding.PASS and (outage := self._outage()):
             guarded = Verdict(Finding.HOLD, outage, {**guarded.figures, "holding": [outage]})
         if position.phase is Phase.SHADOWING and self.comparison is not None and (why := _differs(*self.comparison)):
@@ -108,6 +115,11 @@ def _differs(compared: int, paths: tuple[str, ...]) -> str:
     if not paths:
         return ""
     return f"the candidate answers differently: {', '.join(paths)}; mend it, or say in shadow.allow that it is meant"
+
+
+def _warming(position: Position) -> bool:
+    """Whether slow answers do not count yet. Whoever says himself what is slow (``slow_over: 500ms``) means the first answer too."""
+    return position.plan.guard.slow_over_s == 0 and position.elapsed_s < limits.WARM_UP_S
 
 
 def flow_of(position: Position) -> Flow:

@@ -77,12 +77,15 @@ async def test_without_a_slow_stream_workers_compare_nothing() -> None:
         assert 0.0 == bound(made)
 
 
-async def test_a_slow_candidate_is_rolled_back() -> None:
+async def test_a_slow_candidate_is_rolled_back_when_it_has_had_time_to_warm_up() -> None:
     async with bench(releasing()) as made:
         await begun(made)
-        await made.after(3, answers(made, "v2", 20, at_s=0.9, slow=19), answers(made, "v1", 180, slow=2))
+        await made.after(20, answers(made, "v2", 20, at_s=0.9, slow=19), answers(made, "v1", 180, slow=2))
+        cold = made.position().phase
+        await made.after(13, answers(made, "v2", 20, at_s=0.9, slow=19), answers(made, "v1", 180, slow=2))
 
-        assert (Phase.ROLLED_BACK, True) == (
+        assert (Phase.PROGRESSING, Phase.ROLLED_BACK, True) == (
+            cold,
             made.position().phase,
             made.position().reason.startswith("the candidate is slow more than 3 times as often as stable"),
         )
