@@ -25,7 +25,7 @@ from proxy.control.workers import Answer
 from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan
 from proxy.supervisor import channel as ch
-from proxy.supervisor.verdict import STAY, SWITCH, Verdicts
+from proxy.supervisor.verdict import STAY, SWITCH, UNSUPPORTED, Verdicts
 from proxy.tasks import TaskGroup
 from proxy.telemetry.snapshot import Snapshot
 
@@ -143,8 +143,9 @@ class Fleet:
         """See ``control.workers``."""
         try:
             agreed = self._verdicts.say(self._barrier, SWITCH if switch else STAY) == SWITCH
-        except OSError:
-            agreed = False  # what cannot be said is not so: workers will find no word either, and stay
+        except OSError as error:
+            # What cannot be said is not so. But where nothing can ever be said a worker cannot let go either: its time up, it ends.
+            agreed = switch and error.errno in UNSUPPORTED
         if not agreed:
             for slot in self._slots:
                 self._send(slot, ch.Release(id=self._barrier))

@@ -7,6 +7,7 @@ refuses a second one. Knows nothing of what is switched, or why.
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,9 @@ Outcome = Literal["switch", "stay"]
 
 SWITCH: Final = "switch"
 STAY: Final = "stay"
+
+UNSUPPORTED: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+"""What a file system without symbolic links answers: there nobody will ever be able to say a word."""
 
 _SUFFIX: Final = ".verdict"
 
@@ -35,8 +39,11 @@ class Verdicts:
         path = self._path(number)
         try:
             os.symlink(outcome, path)
-        except OSError:  # there is one already, or the disk is full: then only what was said before counts
-            return cast(Outcome, os.readlink(path))
+        except OSError as error:  # there is one already; or the disk is full, and then too what was said before counts
+            try:
+                return cast(Outcome, os.readlink(path))
+            except OSError:
+                raise error from None
         return outcome
 
     def forget(self, number: int) -> None:

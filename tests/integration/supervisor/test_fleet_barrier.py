@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from proxy import limits
@@ -80,17 +82,21 @@ async def test_once_a_worker_has_let_go_there_is_no_agreement_and_the_others_are
         await eventually(lambda: ch.Release(1) in y.processes[0].got, 5, "the other one is released")
 
 
-async def test_a_word_that_cannot_be_kept_is_no_agreement(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("error", "agreed"), [(errno.ENOSPC, False), (errno.EPERM, True)])
+async def test_a_word_that_cannot_be_kept_is_no_agreement_unless_nobody_else_can_ever_say_one(
+    error: int, agreed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that can say nothing ends when its time is up, so there is nobody to agree with."""
     async with yard() as y:
         await y.ready()
         await held(y)
 
         def full(number: int, outcome: str) -> str:
-            raise OSError(28, "No space left on device")
+            raise OSError(error, "as the system says")
 
         monkeypatch.setattr(y.verdicts, "say", full)
 
-        assert not y.fleet.agree(switch=True)
+        assert (agreed, False) == (y.fleet.agree(switch=True), y.fleet.agree(switch=False))
 
 
 async def test_a_barrier_that_is_over_leaves_no_word_behind() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -50,6 +51,15 @@ def test_what_is_forgotten_leaves_no_file(verdicts: Verdicts, tmp_path: Path) ->
 def test_nothing_can_be_said_where_nothing_can_be_kept(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="gone"):
         Verdicts(tmp_path / "gone" / "lock", "abc").say(1, STAY)
+
+
+def test_why_it_cannot_be_said_is_what_the_system_said_first(verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(_target: str, _path: Path) -> None:
+        raise OSError(errno.EPERM, "no symbolic links here")
+
+    monkeypatch.setattr(os, "symlink", none)
+    with pytest.raises(OSError, match="no symbolic links here"):
+        verdicts.say(1, SWITCH)
 
 
 def test_a_fresh_supervisor_sweeps_the_words_of_those_before_and_nothing_else(verdicts: Verdicts, tmp_path: Path) -> None:
