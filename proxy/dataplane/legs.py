@@ -30,7 +30,8 @@ class Leg:
 
     ``only`` is its pool when there is nothing to choose. ``retries`` is what may be sent again, or None; ``fallback`` is the leg that
     answers when this one, the candidate's, cannot, or None. ``second`` says whether there is either: a failure need not be the end.
-    ``nowhere`` stands for an endpoint while a request has none. ``mirror`` sends copies of its requests, or is None.
+    ``nowhere`` stands for an endpoint while a request has none. ``mirror`` sends copies of its requests, or is None. ``spare`` are
+    endpoints that no request is given to: their health is watched, and what they have in flight ends.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class Leg:
         "second",
         "secured",
         "siblings",
+        "spare",
         "tunnel_idle_s",
         "version_line",
     )
@@ -80,6 +82,7 @@ class Leg:
         self.retries = service.retries
         self.budget = budget
         self.siblings: list[Leg] = [self]
+        self.spare: list[Pool] = []
         self.fallback: Leg | None = None
         self.mirror: Mirror | None = None
         self.second = service.retries is not None
@@ -94,12 +97,14 @@ class Leg:
             kept = before.ejector if before is not None else None
             self.ejector = kept if kept is not None and kept.plan == self._ejection else Ejector(self._ejection)
             self.ejector.judged = self.pools
-        for pool in self.pools:
+        for pool in (*self.pools, *self.spare):
             pool.backlog = self.backlog
             pool.secure(self.secured)
             pool.watch(self._health)
-            if before is not None and pool not in before.pools:
-                pool.warm_from = perf_counter()
+        if before is not None:
+            for pool in self.pools:
+                if pool not in before.pools:
+                    pool.warm_from = perf_counter()
 
     def fall_back_on(self, stable: Leg) -> None:
         """This is the candidate's leg, and ``stable`` answers what it fails."""

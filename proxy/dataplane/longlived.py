@@ -1,7 +1,8 @@
 """Connections that do not end by themselves, tunnels and event streams, and their end when their version is no longer wanted.
 
-When a version loses all its traffic (a rollback, a switch, a promotion) or an endpoint leaves the plan, they are closed one by one over
-the service's ``drain``, so that their clients come back spread out. A new plan that leaves version and endpoint alone touches none.
+When a version loses all its traffic (a rollback, a switch, a promotion), or an endpoint leaves the plan or gets no new requests, they are
+closed one by one over the service's ``drain``, so that their clients come back spread out. A new plan that leaves version and endpoint
+alone touches none.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from proxy.dataplane.tunnel import Tunnel
 from proxy.model.plan import RoutePlan
+from proxy.model.service import Endpoint
 
 if TYPE_CHECKING:
     from proxy.dataplane.plane import DataPlane
@@ -41,7 +43,7 @@ class LongLived:
         plan, pool = self._plan, tunnel.pool
         if plan is None or tunnel.cell.generation == plan.generation:
             return
-        if pool.retired or (pool.service, pool.version) not in _carrying(plan):
+        if pool.retired or _place(pool) not in _carrying(plan):
             over_s = max((service.drain_s for service in plan.services if service.name == pool.service), default=0.0)
             self._closing.setdefault(pool, []).append(self._plane.loop.call_later(over_s, tunnel.end))
 
@@ -64,7 +66,7 @@ class LongLived:
         left = (_carrying(old) if old is not None else set()) - wanted
         gone = set(retired)
         for pool in list(self._closing):
-            if (pool.service, pool.version) in wanted and pool not in gone and not pool.retired:
+            if _place(pool) in wanted and pool not in gone and not pool.retired:
                 for handle in self._closing.pop(pool):
                     handle.cancel()
         if not left and not gone:
@@ -73,7 +75,7 @@ class LongLived:
         found: dict[Pool, list[Endless]] = {}
         for item in self.all():
             pool = item.pool
-            if pool not in self._closing and (pool in gone or (pool.service, pool.version) in left):
+            if pool not in self._closing and (pool in gone or _place(pool) in left):
                 found.setdefault(pool, []).append(item)
         for pool, items in found.items():
             self._closing[pool] = self._pace(items, over_s[pool.service])
@@ -100,11 +102,20 @@ class LongLived:
         self._closing.clear()
 
 
-def _carrying(plan: RoutePlan) -> set[tuple[str, str]]:
-    """Versions that the plan gives traffic."""
+_Place = tuple[str, str, Endpoint]
+
+
+def _place(pool: Pool) -> _Place:
+    return pool.service, pool.version, pool.endpoint
+
+
+def _carrying(plan: RoutePlan) -> set[_Place]:
+    """Endpoints that the plan gives traffic, by service and version."""
     return {
-        (service.name, version.name)
+        (service.name, version.name, endpoint)
         for service in plan.services
         for version, weight in zip(service.versions, service.weights, strict=True)
         if weight
+        for endpoint in version.endpoints
+        if (version.name, endpoint.label) not in service.standby
     }

@@ -76,7 +76,7 @@ class OriginContexts(dict[str, Secured]):
                 continue
             for leg in split.legs:
                 leg.secured = new
-                for pool in leg.pools:
+                for pool in (*leg.pools, *leg.spare):
                     pool.secure(new)
             if self.get(service) is secured:
                 self[service] = new

@@ -168,11 +168,12 @@ class DataPlane:
         for version in service.versions:
             if not version.endpoints:
                 raise PlanRefused(f"service {service.name}: version {version.name} has no endpoints")
-            own = []
+            own: list[Pool] = []
+            spare: list[Pool] = []
             for endpoint in version.endpoints:
                 key = (service.name, version.name, endpoint)
                 pool = pools[key] = pools.get(key) or self._pools.get(key) or Pool(self, *key)
-                own.append(pool)
+                (spare if (version.name, endpoint.label) in service.standby else own).append(pool)
             is_candidate = bool(service.rollout) and version.name == service.candidate
             kind = CandidateCell if is_candidate else Cell
             cell = kind(
@@ -186,7 +187,9 @@ class DataPlane:
             )
             cells.append(cell)
             nowhere = Pool(self, service.name, version.name, Endpoint())
-            legs.append(Leg(service, version, cell, own, budget, nowhere))
+            leg = Leg(service, version, cell, own, budget, nowhere)
+            leg.spare = spare
+            legs.append(leg)
         secured = self._origin_contexts.of(service)
         by_name = {leg.cell.version: leg for leg in legs}
         for leg in legs:

@@ -17,6 +17,8 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``weights`` stand beside ``versions`` (relative, none negative, one at least above 0). While a rollout runs, ``rollout`` is its
     revision number (0: none), ``stable`` and ``candidate`` name its two versions and only those two have weight. Long-lived connections
     of a version that loses all its weight are closed over ``drain_s`` seconds. ``shadow`` names the version that copies go to.
+    ``standby`` are endpoints (version, label) that get no new request: their health is watched, and what they have in flight ends. A
+    version may have no other endpoint only while it has no weight, or its requests are answered that none is there.
     A drawn answer that took more than ``slow_over_s`` is counted as slow; 0: none is.
     """
 
@@ -40,6 +42,7 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain_s: float = DRAIN_STREAMS_S
     shadow: Shadow | None = None
     slow_over_s: float = 0.0
+    standby: tuple[tuple[str, str], ...] = ()
 
 
 class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

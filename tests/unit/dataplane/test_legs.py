@@ -180,3 +180,32 @@ async def test_an_unhealthy_endpoint_is_healthy_once_nobody_checks_it() -> None:
 
     assert {9001, 9002} == picked(leg_of(talk))
     await talk.end()
+
+
+async def test_an_endpoint_on_standby_gets_no_request_and_is_watched() -> None:
+    talk = Conversation(plan(versions=endpoints(2), health=HEALTH, standby=(("v1", "127.0.0.1:9002"),)))
+    leg = leg_of(talk)
+
+    assert {9001} == picked(leg)
+    assert [9002] == [pool.endpoint.port for pool in leg.spare]
+    assert {"127.0.0.1:9001", "127.0.0.1:9002"} == {state.endpoint for state in talk.plane.snapshot().endpoints}
+    await talk.end()
+
+
+async def test_a_version_with_nothing_but_standby_is_served_as_one_without_endpoints() -> None:
+    talk = Conversation(plan(versions=endpoints(1), standby=(("v1", "127.0.0.1:9001"),)))
+    await talk.client.says(GET)
+
+    assert talk.client.heard().startswith(b"HTTP/1.1 503 ")
+    await talk.end()
+
+
+async def test_an_endpoint_that_comes_from_standby_starts_slowly() -> None:
+    talk = Conversation(plan(versions=endpoints(2, slow_start_s=60.0), standby=(("v1", "127.0.0.1:9002"),)))
+    spare = leg_of(talk).spare[0]
+    spare.warm_from = 0.0
+    talk.serve(msgspec.structs.replace(plan(versions=endpoints(2, slow_start_s=60.0)), generation=2))
+
+    assert spare in leg_of(talk).pools
+    assert spare.warm_from > 0.0
+    await talk.end()

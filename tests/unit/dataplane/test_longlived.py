@@ -148,6 +148,18 @@ async def test_tunnels_of_an_endpoint_that_has_left_are_closed() -> None:
     await talk.end()
 
 
+async def test_tunnels_of_an_endpoint_that_gets_no_new_requests_are_closed() -> None:
+    talk, timers = await started()
+    client = await opened(talk, talk.client, AGREED)
+    more = (TWO[0], Version("v2", (*TWO[1].endpoints, Endpoint("127.0.0.1", 9003))))
+    standby = (("v2", "127.0.0.1:9002"),)
+    talk.serve(msgspec.structs.replace(plan(versions=more, weights=(0.0, 100.0), standby=standby), generation=2))
+    await timers.pass_to(600.0)
+
+    assert client.transport.closing
+    await talk.end()
+
+
 async def test_a_tunnel_agreed_to_after_its_version_lost_its_traffic_is_closed_too() -> None:
     talk, timers = await started()
     await talk.client.says(ASK)
