@@ -337,9 +337,7 @@ class File(Part):
         description="How long requests in flight may take to finish when the proxy is told to stop.",
     )
     services: dict[str, Service] = Field(description="The services, by name.", min_length=1, max_length=limits.SERVICES_MAX)
-    notifications: Items[Notification] = Field(
-        default=[], description="Whom decisions are told.", min_length=1, max_length=limits.NOTIFICATIONS_MAX
-    )
+    notifications: Items[Notification] = Field(default=[], description="Whom decisions are told.", max_length=limits.NOTIFICATIONS_MAX)
     routes: Items[Route] = Field(description="Which requests go to which service.", min_length=1, max_length=limits.ROUTES_MAX)
 
 

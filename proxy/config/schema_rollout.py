@@ -140,7 +140,7 @@ class Rollout(Part):
     )
     guard: Guard = Field(default_factory=Guard, description="The test that takes a bad candidate out.")
     checks: Items[Check] = Field(
-        default=[], description="Conditions that the candidate has to meet.", min_length=1, max_length=limits.CHECKS_PER_ROLLOUT_MAX
+        default=[], description="Conditions that the candidate has to meet.", max_length=limits.CHECKS_PER_ROLLOUT_MAX
     )
     interval: f.CheckInterval = Field(
         default=shown_duration(_PLAN.interval_s),
@@ -163,12 +163,11 @@ class Rollout(Part):
         description="Over which time the tunnels and event streams of a version that has lost its traffic are closed, one by one.",
     )
     hooks: Items[Hook] = Field(
-        default=[], description="URLs that are called at points of the rollout.", min_length=1, max_length=limits.HOOKS_PER_ROLLOUT_MAX
+        default=[], description="URLs that are called at points of the rollout.", max_length=limits.HOOKS_PER_ROLLOUT_MAX
     )
     freeze: Items[Freeze] = Field(
         default=[],
         description="Hours of every week in which nothing begins or goes on.",
-        min_length=1,
         max_length=limits.FREEZES_PER_ROLLOUT_MAX,
     )
     keep_old: f.Duration = Field(

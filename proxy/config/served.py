@@ -10,16 +10,11 @@ from typing import Any, Final
 
 NOT_SERVED: Final[dict[str, frozenset[str]]] = {
     "File": frozenset({"experiments", "flags", "gitops", "fleet"}),
-    "Service": frozenset({"shadow"}),
-    "Step": frozenset({"shadow"}),
-    "Gate": frozenset({"url"}),
-    "Rollout": frozenset(
-        {"hooks", "freeze", "keep_old", "undo_window"} | {"batch", "min_ready", "slow_start", "ready_timeout", "on_unhealthy"}
-    ),
+    "Rollout": frozenset({"batch", "min_ready", "slow_start", "ready_timeout", "on_unhealthy"}),
 }
 """Keys by the name of the schema's mapping."""
 
-NOT_SERVED_WORDS: Final[dict[str, frozenset[str]]] = {"strategy": frozenset({"blue_green", "rolling", "shadow"})}
+NOT_SERVED_WORDS: Final[dict[str, frozenset[str]]] = {"strategy": frozenset({"rolling"})}
 """Words by their key."""
 
 

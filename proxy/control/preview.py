@@ -77,7 +77,7 @@ def preview(
     found = changes(old, new)
     return Preview(
         same=found.none,
-        refused=tuple(refusals(positions, old, new)),
+        refused=tuple(refusals(positions, old, new, wall)),
         routes=_routes(old, new, found, route_rps),
         services=tuple(
             ServiceEffect(change, None if change.how == "added" else round(service_rps.get(change.service, 0.0), 2))

@@ -10,11 +10,12 @@ from proxy.model.position import RESTING, Position
 from proxy.model.service import Service
 from proxy.rollout.events import TargetSet
 from proxy.rollout.machine import fingerprint
+from proxy.rollout.words import duration
 
 
-def refusals(positions: Mapping[str, Position], old: Intent, new: Intent) -> list[str]:
-    """Why ``new`` is not taken in the place of ``old`` while services stand at ``positions``. Empty when it is."""
-    return needs_restart(old, new) + strands(positions, new) + conflicts(positions, old, new)
+def refusals(positions: Mapping[str, Position], old: Intent, new: Intent, wall: float) -> list[str]:
+    """Why ``new`` is not taken in the place of ``old`` while services stand at ``positions``. Empty when it is. ``wall``: Unix time."""
+    return needs_restart(old, new) + strands(positions, new) + cools(positions, old, new, wall) + conflicts(positions, old, new)
 
 
 def needs_restart(old: Intent, new: Intent) -> list[str]:
@@ -59,6 +60,22 @@ def strands(positions: Mapping[str, Position], new: Intent) -> list[str]:
             problems.append(
                 f"services.{name}.versions.{position.candidate}: removed, but it is the candidate of a running rollout; "
                 f"end it first: headgate rollout abort {name} --reason TEXT"
+            )
+    return problems
+
+
+def cools(positions: Mapping[str, Position], old: Intent, new: Intent, wall: float) -> list[str]:
+    """Which versions ``new`` would drop that are kept warm after a blue-green switch. Empty when it is fine."""
+    problems: list[str] = []
+    for name, position in sorted(positions.items()):
+        before, after, kept = old.service(name), new.service(name), position.previous
+        if before is None or after is None or before.version(kept) is None or after.version(kept) is not None:
+            continue
+        left_s = position.promoted_s + position.plan.keep_old_s - wall
+        if position.plan.strategy == "blue_green" and left_s > 0:
+            problems.append(
+                f"services.{name}.versions.{kept}: removed, but it is kept for an undo for {duration(left_s)} more (keep_old); "
+                f"remove it then, or set services.{name}.rollout.keep_old to 0 for the next time"
             )
     return problems
 

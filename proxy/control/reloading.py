@@ -95,7 +95,7 @@ class Reloading:
         if isinstance(outcome, OperatorError):
             mistakes = tuple(_mistake(m) for m in getattr(outcome, "mistakes", ()))
             return ReloadResult("refused", old, "", str(outcome), mistakes, generation)
-        refused = "; ".join(refusals(self._decisions.positions(), self._decisions.intent, outcome))
+        refused = "; ".join(refusals(self._decisions.positions(), self._decisions.intent, outcome, self._clock.wall()))
         if not refused and not self._publisher.serving:
             refused = "no worker is serving now, so none could try the new configuration; try again"
         if not refused:

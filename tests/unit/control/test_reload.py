@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from proxy.control.reload import needs_restart, strands, target_set
+from proxy.control.reload import cools, needs_restart, strands, target_set
 from proxy.model.intent import Admin, Intent, Listener
 from proxy.model.position import Phase, Position
+from proxy.model.rollout import RolloutPlan
 from proxy.rollout.machine import fingerprint
 from tests.kit.control_bench import intent, service
 
@@ -64,3 +65,28 @@ def test_the_machine_is_told_the_fingerprint_of_every_version() -> None:
 
     assert (event.fingerprint, ["v1", "v2"]) == (event.versions["v2"], list(event.versions))
     assert fingerprint(service().versions[0]) == event.versions["v1"]
+
+
+SWITCHED = Position("shop", stable="v2", previous="v1", promoted_s=1000.0, plan=RolloutPlan(strategy="blue_green", keep_old_s=60.0))
+
+
+def test_what_was_before_a_switch_is_kept_for_a_while() -> None:
+    problems = cools({"shop": SWITCHED}, OLD, intent(service("v2", "v2")), 1020.0)
+
+    assert ["services.shop.versions.v1: removed, but it is kept for an undo for 40 s more (keep_old)"] == [
+        problem.partition(";")[0] for problem in problems
+    ]
+
+
+@pytest.mark.parametrize(
+    ("position", "wall", "new"),
+    [
+        (SWITCHED, 1061.0, intent(service("v2", "v2"))),
+        (replace(SWITCHED, plan=RolloutPlan()), 1020.0, intent(service("v2", "v2"))),
+        (SWITCHED, 1020.0, intent(service("v2", "v1", "v2"))),
+        (replace(SWITCHED, previous=""), 1020.0, intent(service("v2", "v2"))),
+        (SWITCHED, 1020.0, intent(service(name="blog"))),
+    ],
+)
+def test_what_is_not_kept_may_go(position: Position, wall: float, new: Intent) -> None:
+    assert [] == cools({"shop": position}, OLD, new, wall)
