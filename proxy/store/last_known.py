@@ -14,7 +14,6 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy.model.position import Phase, Position
-from proxy.model.rollout import RolloutPlan
 
 
 class _File(msgspec.Struct):
@@ -31,24 +30,14 @@ def beside(path: Path) -> Path:
 
 def settled(position: Position) -> Position:
     """Where a service falls to: its stable with everything, and a refused target still refused, so that it is not tried again."""
+    stable, rollout, previous = position.stable, position.rollout, position.previous
     if position.phase in (Phase.ROLLING_BACK, Phase.ROLLED_BACK):
-        rest = replace(position, phase=Phase.ROLLED_BACK)
-    elif position.phase is Phase.STABLE:
-        rest = replace(position, reason="")
-    else:  # what was under way is forgotten: as the target is named again, it begins anew
-        rest = Position(position.service, position.stable, rollout=position.rollout)
-        rest = replace(rest, target=position.stable, configured=position.stable)
-    return replace(
-        rest,
-        plan=RolloutPlan(),
-        step=0,
-        weight_bp=0,
-        step_elapsed_s=0.0,
-        step_requests=0,
-        elapsed_s=0.0,
-        since_s=0.0,
-        guard_floor=0.0,
-    )
+        refused = Position(position.service, stable, Phase.ROLLED_BACK, position.candidate, position.target, position.fingerprint)
+        return replace(refused, rollout=rollout, previous=previous, configured=position.configured, reason=position.reason)
+    rest = Position(position.service, stable, rollout=rollout, previous=previous)
+    if position.phase is Phase.STABLE:
+        return replace(rest, target=position.target, fingerprint=position.fingerprint, configured=position.configured)
+    return replace(rest, target=stable, configured=stable)  # forgotten: as its target is named again, it begins anew
 
 
 def read(path: Path) -> dict[str, Position] | None:

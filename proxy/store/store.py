@@ -152,8 +152,8 @@ class Store:
             known = {}  # the database is whole, and the file is about to be written again
         lost = {name: position for name, position in known.items() if name not in positions}
         if lost:  # the file was deleted, emptied, or made anew by a start that did not get further
-            self._restore(lost)
             self.notice = f"{self._path} knew nothing of {', '.join(sorted(lost))}; {self._fell()}"
+            self._restore(lost, known)
         return positions | lost
 
     def _open(self) -> dict[str, Position]:
@@ -176,14 +176,18 @@ class Store:
             raise self._refused(f"is damaged ({damage})", "does not exist")
         aside = database.move_aside(self._path, self._clock.wall())
         self._open()
-        self._restore(known)
         self.notice = f"{self._path} is damaged ({damage}) and was moved to {aside.name}; {self._fell()}"
+        self._restore(known, known)
         return known
 
-    def _restore(self, known: dict[str, Position]) -> None:
-        with self._transaction(self._decisions) as cursor:
-            for position in known.values():
-                cursor.execute(_UPSERT, (position.service, _encode(position), None))
+    def _restore(self, lost: dict[str, Position], known: dict[str, Position]) -> None:
+        """Keep these positions, each with a revision that says why: a history that was lost must not look as if nothing had happened.
+
+        ``known`` is the whole file, which stays as it is until all of them are kept: killed in between, the next start does the rest.
+        """
+        self._last_known = dict(known)
+        for position in lost.values():
+            self.decide(position, [Record("recovered", self.notice, {"stable": position.stable})], self._clock.wall(), None)
 
     def _fell(self) -> str:
         return f"its services stand at their last known stable (from {self._last_known_path.name}), and their history begins anew"

@@ -99,3 +99,17 @@ def test_a_stable_service_keeps_whose_target_it_is() -> None:
     position = Position("shop", "v3", target="v3", fingerprint="f3", configured="v1", rollout=4, plan=PLAN, since_s=9.0)
 
     assert replace(position, plan=RolloutPlan(), since_s=0.0) == last_known.settled(position)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_what_was_stable_before_is_kept_for_an_undo(phase: Phase) -> None:
+    assert "v0" == last_known.settled(replace(RUNNING, phase=phase, previous="v0")).previous
+
+
+def test_nothing_that_waits_is_taken_over() -> None:
+    """Whatever a position is given in time to come, it falls to its stable and to nothing else."""
+    kept = {"service", "stable", "phase", "candidate", "target", "fingerprint", "rollout", "reason", "configured", "previous"}
+    position = replace(RUNNING, phase=Phase.ROLLED_BACK, asking="3/0/gate", slow_over_s=1.0, previous="v0", reason="bad")
+    settled, fresh = last_known.settled(position), Position("shop", "v1")
+
+    assert kept >= {name for name in Position.__struct_fields__ if getattr(settled, name) != getattr(fresh, name)}

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -192,7 +193,37 @@ def test_after_the_fall_the_store_works_and_the_next_start_says_nothing(path: Pa
     with Store(path) as store:
         revisions = store.decide(replace(SHOP, rollout=4), [STARTED], 9.0, None)
     with Store(path) as again:
-        assert ([1], "", 4) == (revisions, again.notice, again.load()["shop"][0].rollout)
+        assert ([2], "", 4) == (revisions, again.notice, again.load()["shop"][0].rollout)
+
+
+def test_killed_in_the_middle_of_the_fall_the_next_start_does_the_rest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settled_store(path)
+    damage(path)
+    decide, decided = Store.decide, []
+
+    def dies(self: Store, position: Position, *rest: Any) -> list[int]:
+        if decided:
+            raise KeyboardInterrupt
+        decided.append(position.service)
+        return decide(self, position, *rest)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Store, "decide", dies)
+        with pytest.raises(KeyboardInterrupt):
+            Store(path)
+    with Store(path) as again:
+        assert {"shop": "v1", "cart": "v9"} == {name: position.stable for name, (position, _) in again.load().items()}
+
+
+def test_after_the_fall_the_history_says_that_it_was_lost_and_where_the_file_is(path: Path) -> None:
+    settled_store(path)
+    damage(path)
+    with Store(path, clock=ManualClock()) as store:
+        (lost,) = store.history("shop")
+
+    assert ("recovered", {"stable": "v1"}, 1_700_000_000.0, Phase.STABLE) == (lost.kind, lost.figures, lost.at_s, lost.position.phase)
+    assert "was moved to headgate.db.damaged-20231114T221320Z" in lost.reason
+    assert lost.reason.endswith("and their history begins anew")
 
 
 def test_a_position_that_cannot_be_read_is_damage_too(path: Path) -> None:
