@@ -89,8 +89,9 @@ def alarms(chance: Random, guard: Guard, ratio: float, failing: float, events: i
     for _ in range(events):
         for kind, of_candidate in (("slow", next(slow)), ("failed", next(failed))):
             version = "v2" if of_candidate else "v1"
-            counted = {"draw_slow": 1} if kind == "slow" else {"draw_failures": {"status_5xx": 1}}
-            cell = CellDelta("shop", version, 1, rollout=1, candidate_share=SHARE, draws=1, **counted)  # type: ignore[arg-type]  # mixed
+            cell = CellDelta("shop", version, 1, rollout=1, candidate_share=SHARE, draws=1, draw_slow=int(kind == "slow"))
+            if kind == "failed":
+                cell.draw_failures = {"status_5xx": 1}
             tally.add(cell, stable="v1", candidate="v2")
             if of_candidate and judge(guard, tally).finding is Finding.ROLLBACK:
                 return True
