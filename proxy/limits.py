@@ -189,6 +189,9 @@ ADMIN_BODY_BYTES_MAX: Final = 64 * KiB  # a command is a line of JSON
 ADMIN_TEXT_CHARS_MAX: Final = 1000  # a reason or a name that goes into the history
 ADMIN_COMMAND_TIMEOUT_S: Final = 30.0  # an answer to a write: a reload of 10,000 routes and a worker replaced on the way
 HISTORY_PAGE_MAX: Final = 200
+EVENT_STREAMS_MAX: Final = 64  # readers of events at a time; each is a connection that stays
+EVENT_STREAM_LOOK_S: Final = 0.1  # between two looks for new events
+EVENT_STREAM_PING_S: Final = 15.0  # a comment in a silent stream, so that proxies between keep it and a dead reader is noticed
 
 # ---- calls to the outside -------------------------------------------------------------------------------------------------------
 CALLS_IN_FLIGHT_MAX: Final = 64  # of hooks and gates, and as many of queries; each has a connection, and a dead network keeps them all

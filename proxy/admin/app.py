@@ -17,6 +17,8 @@ from proxy.admin.access import Gate
 from proxy.admin.metrics import Figures
 from proxy.admin.previews import preview_view
 from proxy.admin.problems import Problem, answer, problems
+from proxy.admin.shadow_view import shadow_view
+from proxy.admin.streaming import READERS, stream
 from proxy.config import ConfigInvalid, effective, load_text
 from proxy.control.events import UnknownName
 from proxy.control.loop import Control
@@ -86,6 +88,7 @@ _BODIES: dict[str, type[msgspec.Struct]] = {
 def build(control: Control, gate: Gate) -> web.Application:
     """The application over ``control``."""
     app = web.Application(middlewares=[problems, gate.__call__], client_max_size=limits.ADMIN_BODY_BYTES_MAX)
+    app[READERS] = []
     handlers = Handlers(control, gate)
     app.router.add_get("/-/healthy", handlers.healthy)
     app.router.add_get("/-/ready", handlers.ready)
@@ -95,7 +98,9 @@ def build(control: Control, gate: Gate) -> web.Application:
     app.router.add_get("/api/v1/status", handlers.status)
     app.router.add_get("/api/v1/config", handlers.config)
     app.router.add_post("/api/v1/config/diff", handlers.diff)
+    app.router.add_get("/api/v1/events", handlers.events)
     app.router.add_get("/api/v1/services/{service}", handlers.service)
+    app.router.add_get("/api/v1/services/{service}/shadow", handlers.shadow)
     app.router.add_get("/api/v1/services/{service}/history", handlers.history)
     app.router.add_get("/api/v1/services/{service}/history/{revision}", handlers.revision)
     app.router.add_get("/api/v1/services/{service}/history/{revision}/explanation", handlers.explanation)
@@ -151,6 +156,14 @@ class Handlers:
         service = self._service(request)
         await self._control.fresh()
         return answer(views.service_view(self._control, service))
+
+    async def events(self, request: web.Request) -> web.StreamResponse:
+        """Events as they happen."""
+        return await stream(self._control, request)
+
+    async def shadow(self, request: web.Request) -> web.Response:
+        """What became of copies, and the comparison report."""
+        return answer(await shadow_view(self._control, self._service(request)))
 
     async def history(self, request: web.Request) -> web.Response:
         """Its decisions, newest first."""

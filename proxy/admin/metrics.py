@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from proxy import __version__
 from proxy.admin.metrics_exposure import exposure
 from proxy.admin.metrics_judging import judging
+from proxy.admin.metrics_shadow import shadows
 from proxy.admin.views import weights
 from proxy.control.loop import Control
 from proxy.model.position import Phase
@@ -47,6 +48,7 @@ class Figures(Collector):
         yield from exposure(self._control)
         yield from self._switches()
         yield from judging(self._control)
+        yield from shadows(self._control)
         yield from self._configuration()
         yield from self._listeners()
         yield self._notifications()

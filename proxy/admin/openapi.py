@@ -97,6 +97,19 @@ _DIFF = _object(
     ("same", "refused", "routes", "services", "rollouts", "other"),
 )
 
+_SHADOW = _object(
+    {
+        "service": _TEXT,
+        "shadow": {"type": ["object", "null"], "description": "where copies go now"},
+        "copies": {"type": "object", "description": "by version: sampled, results, dropped by reason, in flight"},
+        "report": {
+            "type": ["object", "null"],
+            "description": "word (different, same, cannot tell yet), reason, and by route and path who differed and on what evidence",
+        },
+    },
+    ("service", "shadow", "copies", "report"),
+)
+
 VERB_BODIES: dict[str, dict[str, Any]] = {
     "switch": _object({"to": _TEXT, "reason": _TEXT, "force": _FORCE}, ("to",), closed=True),
     "start": _object({"to": _TEXT, "force": _FORCE}, ("to",), closed=True),
@@ -151,7 +164,9 @@ def document() -> dict[str, Any]:
         "/api/v1/status": _get("The proxy and all services", {"type": "object"}),
         "/api/v1/config": _get("The configuration in force, defaults written out", {"type": "object"}),
         "/api/v1/config/diff": _post("What this configuration would do to live traffic; changes nothing", {"type": "object"}, _DIFF),
+        "/api/v1/events": _get("Decisions and other events as they happen, from Last-Event-ID on", _TEXT, "text/event-stream"),
         base: _get("One service", service) | of_service,
+        f"{base}/shadow": _get("What became of copies, and what the shadow answers differently", _SHADOW) | of_service,
         f"{base}/history": _get("Decisions, newest first", {"type": "object"}, parameters=[limit]) | of_service,
         f"{base}/history/{{revision}}": _get("One decision with every figure it stood on", {"type": "object"}, parameters=[revision])
         | of_service,

@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "healthcheck": "proxy.cli.live",
     "rollout": "proxy.cli.rollouts",
     "switch": "proxy.cli.switching",
+    "shadow": "proxy.cli.shadow",
     "demo": "proxy.cli.demo.verb",
     "version": "proxy.cli.about",
     "completion": "proxy.cli.about",

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import msgspec
 
 from proxy.telemetry.histogram import merge
-from proxy.telemetry.snapshot import CellDelta, EndpointState, Snapshot
+from proxy.telemetry.snapshot import CellDelta, EndpointState, ShadowDelta, Snapshot
 
 Key = tuple[str, str]
 """(service, version)."""
@@ -65,6 +65,22 @@ class ListenerTotal(msgspec.Struct):
     tls_expires_s: float = 0.0
 
 
+class ShadowTotal(msgspec.Struct):
+    """Copies for one version. Each of ``sampled`` has one of ``results`` or was ``dropped`` for a reason, or is ``in_flight`` now."""
+
+    sampled: int = 0
+    results: dict[str, int] = {}
+    dropped: dict[str, int] = {}
+    in_flight: int = 0
+
+    def add(self, delta: ShadowDelta) -> None:
+        """Add one worker's difference."""
+        self.sampled += delta.sampled
+        for mine, its in ((self.results, delta.results), (self.dropped, delta.dropped)):
+            for key, count in its.items():
+                mine[key] = mine.get(key, 0) + count
+
+
 class Totals:
     """The sums. ``cells`` has every version of the configuration, those without traffic included."""
 
@@ -83,6 +99,7 @@ class Totals:
         """Holes in the numbering of reports: counts that a worker sent and nobody got."""
         self.lookups_failed: dict[tuple[str, str, str], int] = {}
         """By (service, version, endpoint), of endpoints that are host names."""
+        self._shadows: dict[Key, ShadowTotal] = {}
         self._endpoints: frozenset[tuple[str, str, str]] = frozenset()
         self._last: dict[int, Snapshot] = {}
         self._in_flight: dict[int, dict[Key, int]] = {}
@@ -92,6 +109,7 @@ class Totals:
         """The series there are from now on: (service, version) and (service, version, endpoint)."""
         self.cells = {key: self.cells.get(key) or CellTotal() for key in versions}
         self.own = {service: self.own.get(service, {}) for service, _ in self.cells}
+        self._shadows = {key: total for key, total in self._shadows.items() if key in self.cells}
         self._endpoints = frozenset(endpoints)
         self.lookups_failed = {key: count for key, count in self.lookups_failed.items() if key in self._endpoints}
         for levels in self._in_flight.values():
@@ -104,6 +122,9 @@ class Totals:
         if last is not None and snapshot.sequence > last.sequence + 1:
             self.reports_lost += snapshot.sequence - last.sequence - 1
         self._last[slot] = snapshot
+        for shadow in snapshot.shadows:
+            if (shadow.service, shadow.version) in self.cells:
+                self._shadows.setdefault((shadow.service, shadow.version), ShadowTotal()).add(shadow)
         for cell in snapshot.cells:
             total = self.cells.get((cell.service, cell.version))
             if total is not None:  # a version that has left the configuration may still finish a request
@@ -150,6 +171,16 @@ class Totals:
                 total.tls_error = total.tls_error or state.tls_error
                 total.tls_expires_s = min(total.tls_expires_s or state.tls_expires_s, state.tls_expires_s or total.tls_expires_s)
         return now
+
+    def shadows(self) -> dict[Key, ShadowTotal]:
+        """By version that copies went to; one that never got any is absent."""
+        levels: dict[Key, int] = {}
+        for snapshot in self._last.values():
+            for shadow in snapshot.shadows:
+                levels[shadow.service, shadow.version] = levels.get((shadow.service, shadow.version), 0) + shadow.in_flight
+        for key, total in self._shadows.items():
+            total.in_flight = levels.get(key, 0)
+        return self._shadows
 
     def downstream_connections(self) -> int:
         """Client connections now."""

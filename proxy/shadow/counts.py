@@ -12,6 +12,7 @@ import msgspec
 
 from proxy import limits
 from proxy.model.pair import Pair
+from proxy.shadow import redact
 from proxy.shadow.compare import Rules, compare
 from proxy.shadow.json_diff import Difference
 from proxy.shadow.ratio import Ratios
@@ -97,8 +98,11 @@ class Counts(msgspec.Struct):
         else:
             count.copy_only += 1
         if len(count.samples) < limits.SAMPLES_PER_PATH_MAX:
-            target = pair.target[: limits.DIFFERENCE_CHARS_MAX]
-            count.samples.append(Sample(pair.at_s, pair.method, target, difference.original, difference.copy))
+            target = redact.target(pair.target)[: limits.DIFFERENCE_CHARS_MAX]
+            one, other = difference.original, difference.copy
+            if redact.sensitive(difference.path):
+                one, other = (redact.HIDDEN if shown else "" for shown in (one, other))
+            count.samples.append(Sample(pair.at_s, pair.method, target, one, other))
 
     def _route(self, name: str) -> RouteCount:
         if name not in self.routes and len(self.routes) >= limits.COMPARED_ROUTES_MAX:

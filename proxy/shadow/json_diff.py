@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from proxy import limits
-from proxy.shadow import looks
+from proxy.shadow import looks, redact
 
 _NAMES: Final = ("id", "uuid", "key", "name", "code", "slug")
 """Members that tell the elements of an array apart, in the order they are tried."""
@@ -46,8 +46,8 @@ def differences(original: Value, copy: Value) -> list[Difference]:
 
 
 def shown(value: Value) -> str:
-    """A value in a line, cut to ``limits.DIFFERENCE_CHARS_MAX``."""
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True)
+    """A value in a line, without what is never shown, cut to ``limits.DIFFERENCE_CHARS_MAX``."""
+    text = json.dumps(redact.value(value), ensure_ascii=False, sort_keys=True)
     return text if len(text) <= limits.DIFFERENCE_CHARS_MAX else text[: limits.DIFFERENCE_CHARS_MAX - 1] + "…"
 
 
@@ -110,7 +110,7 @@ def member(key: str) -> str:
     """A member's step in a path: ``.name``, or ``['a key']`` when it is no plain word."""
     if len(key) <= limits.DIFFERENCE_CHARS_MAX and key.replace("_", "a").replace("-", "a").isalnum() and not key[0].isdigit():
         return f".{key}"
-    return f"[{shown(key)}]"
+    return f"[{json.dumps(key, ensure_ascii=False)[: limits.DIFFERENCE_CHARS_MAX]}]"
 
 
 def _maps(path: str, original: dict[str, Value], copy: dict[str, Value], depth: int) -> Iterator[Difference]:
@@ -168,9 +168,9 @@ def _by(name: str, elements: list[Value]) -> dict[str, Value] | None:
     keyed: dict[str, Value] = {}
     for element in elements:
         key = element.get(name)
-        if not isinstance(key, str | int) or isinstance(key, bool) or shown(key) in keyed:
+        if not isinstance(key, str | int) or isinstance(key, bool) or json.dumps(key) in keyed:
             return None
-        keyed[shown(key)] = element
+        keyed[json.dumps(key)] = element
     return keyed
 
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import msgspec
 import pytest
 
@@ -12,22 +9,7 @@ from proxy import limits
 from proxy.model.pair import Pair, Seen
 from proxy.shadow.compare import Rules
 from proxy.shadow.counts import OTHER, Counts
-
-
-def reply(value: Any, duration_s: float = 0.01) -> Seen:
-    body = json.dumps(value).encode()
-    return Seen(200, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", body, len(body), duration_s)
-
-
-def pair(original: Any, copy: Any, noise: Any = None, route: str = "r", target: str = "/a") -> Pair:
-    return Pair("shop", "v2", route, "GET", target, 5.0, reply(original), reply(copy), None if noise is None else reply(noise))
-
-
-def counted(*pairs: Pair, ignore: tuple[str, ...] = ()) -> Counts:
-    counts = Counts("shop", "v2", 0.0)
-    for one in pairs:
-        counts.add(one, Rules(ignore))
-    return counts
+from tests.unit.shadow.pairs import counted, pair, seen
 
 
 def test_equal_pairs_are_compared_and_do_not_differ() -> None:
@@ -48,7 +30,7 @@ def test_a_path_knows_who_differed(copy: int, noise: int | None, expected: tuple
 
 def test_a_copy_that_broke_is_failed_and_differs() -> None:
     counts = Counts("shop", "v2", 0.0)
-    counts.add(Pair("shop", "v2", "r", "GET", "/", 0.0, reply(1), Seen(0, failure="connect")), Rules())
+    counts.add(Pair("shop", "v2", "r", "GET", "/", 0.0, seen(1), Seen(0, failure="connect")), Rules())
     route = counts.routes["r"]
 
     assert (route.compared, route.differing, route.failed, list(route.paths)) == (1, 1, 1, ["failure value"])
@@ -81,7 +63,7 @@ def test_paths_over_the_bound_are_counted_together() -> None:
 def test_latencies_of_answers_are_held_against_each_other() -> None:
     counts = Counts("shop", "v2", 0.0)
     for _ in range(50):
-        counts.add(Pair("shop", "v2", "r", "GET", "/", 0.0, reply(1, 0.01), reply(1, 0.03)), Rules())
+        counts.add(Pair("shop", "v2", "r", "GET", "/", 0.0, seen(1, 0.01), seen(1, 0.03)), Rules())
     interval = counts.routes["r"].latency.interval()
 
     assert interval is not None
