@@ -2,8 +2,9 @@
 
 ``python -m tests.kit.origins v1`` listens on a free port and says so in a line of JSON; each line of JSON on its standard input is a
 change of behaviour (fields of ``Manners``, or ``{}`` for none) and is answered by a line with what it has seen. It ends with its input.
-Answers are the version's name and a line feed. Paths: ``/bytes/N`` answers N bytes, ``/slow/MS`` after that many milliseconds;
-a request body is read and its length answered in ``X-Length``.
+Answers are the version's name and a line feed. Paths: ``/bytes/N`` answers N bytes, ``/slow/MS`` after that many milliseconds,
+``/events`` with a stream of events without end, each of which is that name; a request body is read and its length answered in
+``X-Length``.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ CLOCK = SystemClock()
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding: *chunked", re.IGNORECASE)
 _PIECE = b"x" * 65536
+EVENT_S = 0.05  # between two events of a stream
 
 
 @dataclass
@@ -268,6 +270,10 @@ class Connection(asyncio.Protocol):
             self._owed = int(target[7:])
             self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % self._owed)
             self._write_owed()
+        elif target == b"/events":
+            self._waiting = True
+            self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+            self._tell()
         elif target.startswith(b"/slow/"):
             self._waiting = True
             asyncio.get_running_loop().call_later(int(target[6:]) / 1000, self._answer_late)
@@ -275,6 +281,13 @@ class Connection(asyncio.Protocol):
             self.transport.write(self._origin.answer.replace(b"\r\n\r\n", b"\r\nX-Length: %d\r\n\r\n" % self._length, 1))
         else:
             self.transport.write(self._origin.answer)
+
+    def _tell(self) -> None:
+        """One event, and the next one later."""
+        if not self.transport.is_closing():
+            event = b"data: %b\n\n" % self._origin.version.encode()
+            self.transport.write(b"%x\r\n%b\r\n" % (len(event), event))
+            asyncio.get_running_loop().call_later(EVENT_S, self._tell)
 
     def _answer_late(self) -> None:
         self._waiting = False
