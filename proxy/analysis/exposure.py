@@ -46,6 +46,7 @@ class Users:
 
     def __init__(self, hashes: Iterable[int] = (), *, full: bool = False) -> None:
         self._hashes = set(hashes)
+        self._text = (0, "")  # of so many: users only come
         self.full = full
 
     def __len__(self) -> int:
@@ -64,7 +65,10 @@ class Users:
 
     def to_text(self) -> str:
         """As it is stored."""
-        return base64.b64encode(_little_endian(array("Q", self._hashes)).tobytes()).decode("ascii")
+        if self._text[0] != len(self._hashes):
+            packed = _little_endian(array("Q", self._hashes)).tobytes()  # 100,000 take 25 ms
+            self._text = (len(self._hashes), base64.b64encode(packed).decode("ascii"))
+        return self._text[1]
 
     @classmethod
     def from_text(cls, text: str, *, full: bool) -> Self:

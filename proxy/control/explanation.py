@@ -26,12 +26,18 @@ _OUTCOMES: Final = {
     "shadowed": "compared, and promoted nothing",
     "rolling_back": "being rolled back",
     "promoting": "being promoted",
+    "switching": "being switched",
     "paused": "paused",
 }
-"""The last word of a rollout by its latest record that is one of these; else it is under way."""
+"""What came of a rollout, by the kind of its latest record."""
+
+_GOING: Final = ("started", "step", "resumed", "gate", "asking", "frozen")
+"""Kinds after which it is under way."""
+
+_BEGINNINGS: Final = ("started", "switching")
 
 _ENDED: Final = ("promoted", "rolled_back", "abandoned", "shadowed")
-_DECIDED: Final = ("rolling_back", "abandoned", "paused", "promoting")
+_DECIDED: Final = ("rolling_back", "abandoned", "paused", "promoting", "switching")
 
 
 def rollout_of(revision: Revision) -> int:
@@ -47,9 +53,10 @@ def explain(asked: Revision, history: Sequence[Revision], series: Series | None,
     number = rollout_of(asked)
     own = sorted((r for r in history if rollout_of(r) == number), key=lambda r: r.revision) or [asked]
     first, plan = own[0], _plan(own)
-    began_s = next((r.at_s for r in own if r.kind == "started"), first.at_s)
+    began_s = next((r.at_s for r in own if r.kind in _BEGINNINGS), first.at_s)
     ended = next((r for r in own if r.kind in _ENDED), None)
-    outcome = next((r.kind for r in reversed(own) if r.kind in _OUTCOMES), "under way")
+    latest = next((r.kind for r in reversed(own) if r.kind in _OUTCOMES or r.kind in _GOING), "")
+    outcome = "nothing tried" if not number else latest if latest in _OUTCOMES else "under way"
     radius = (
         dict(exposure)
         if exposure is not None
@@ -66,7 +73,7 @@ def explain(asked: Revision, history: Sequence[Revision], series: Series | None,
         "outcome": outcome,
         "started_at": began_s,
         "ended_at": ended.at_s if ended else None,
-        "complete": first.kind == "started",
+        "complete": first.kind in _BEGINNINGS or not number,
         "decision": _line(asked, began_s),
         "story": [_line(revision, began_s) for revision in own],
         "guard": _guard(own),

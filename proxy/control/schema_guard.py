@@ -18,7 +18,7 @@ from proxy.model.position import RESTING, Position
 from proxy.model.service import Service, Version
 
 REMEDY = (
-    "expand the schema so that it runs on both first (schema: says what it is at), or choose a version that runs on it; "
+    "expand the database until both versions run on it and say so in schema:, or choose a version that runs on this one; "
     "--force does it all the same, and is recorded"
 )
 

@@ -22,6 +22,7 @@ from tests.kit.waiting import for_a_while, until
 
 KILLS = int(os.environ.get("HEADGATE_KILLS", "4"))
 SEED = int(os.environ.get("HEADGATE_SEED", "20"))
+A_ROLLOUT = 20  # kills; each takes up to two of its steps
 STEPS = [{"weight": 1 + step, "for": "1s", "min_requests": 1} for step in range(50)]
 
 
@@ -32,6 +33,13 @@ def left(proxy: Headgate) -> tuple[dict[str, Any], list[tuple[int, str, dict[str
         rows = file.execute("SELECT revision, record FROM history WHERE service = 'shop' ORDER BY revision").fetchall()
     records = [(revision, json.loads(record)) for revision, record in rows]
     return position, [(revision, record["kind"], record["figures"]) for revision, record in records]
+
+
+def begin(proxy: Headgate, *, again: bool) -> None:
+    """A rollout from its first step."""
+    if again:
+        proxy.say("abort", reason="its steps are nearly over")
+    proxy.say("retry" if again else "start", **({} if again else {"to": "v2"}))
 
 
 def next_decision(proxy: Headgate, known: int) -> dict[str, Any]:
@@ -65,8 +73,9 @@ def test_a_supervisor_killed_at_any_moment_is_followed_by_one_at_the_same_step_a
     chance = random.Random(SEED)
     stood, found = [], []
     with Paced(proxy.port, [get()] * 16, rate=200).running() as outcome:
-        proxy.say("start", to="v2")
         for number in range(KILLS):
+            if number % A_ROLLOUT == 0:
+                begin(proxy, again=number > 0)
             at_a_moment(proxy, chance, number)
             kill(proxy)
             position, history = left(proxy)
@@ -79,13 +88,16 @@ def test_a_supervisor_killed_at_any_moment_is_followed_by_one_at_the_same_step_a
         _, history = left(proxy)
         answered = len(outcome.answers)
 
+    steps = sum(kind == "step" for _, kind, _ in history)
     with capsys.disabled():
-        print(
-            f"\n    {KILLS} kills over {history[-1][2]['step']} steps (seed {SEED}): {answered} answers, {len(outcome.failures)} failed"
-        )
+        print(f"\n    {KILLS} kills over {steps} steps (seed {SEED}): {answered} answers, {len(outcome.failures)} failed")
     assert [(phase, step, weight, history) for phase, step, weight, history in stood] == [
         (phase, step, weight, kept) for phase, _, step, weight, kept in found
     ]
     assert list(range(1, len(history) + 1)) == [revision for revision, _, _ in history]
-    assert list(range(1, len(history) - 1)) == [figures["step"] for _, kind, figures in history if kind == "step"]
+    rollouts = sorted({figures["rollout"] for _, kind, figures in history if kind == "step"})
+    for rollout in rollouts:
+        steps = [figures["step"] for _, kind, figures in history if kind == "step" and figures["rollout"] == rollout]
+        assert list(range(1, len(steps) + 1)) == steps
+    assert -(-KILLS // A_ROLLOUT) == len(rollouts)
     assert ([], []) == (outcome.bad, outcome.failures)

@@ -104,3 +104,11 @@ def test_it_comes_back_from_the_store_as_it_was() -> None:
     seen.add(cell(ok=1, reached=Reached(met=[2**64 - 1, 7])), 103.0)
 
     assert (seen.figures(), 3) == (again.figures(), again.figures()["users"])
+
+
+def test_users_who_come_after_it_was_stored_are_stored_too() -> None:
+    users = Users([1])
+    before = users.to_text()
+    users.add([2], 0)
+
+    assert [1, 2] == [len(Users.from_text(text, full=False)) for text in (before, users.to_text())]

@@ -158,6 +158,24 @@ def test_a_rollout_under_way_says_so() -> None:
     )
 
 
+def test_one_that_was_resumed_is_under_way_again() -> None:
+    history = [HISTORY[1], revision(9, 110.0, "paused", "lunch", "user ada"), revision(10, 120.0, "resumed", by="user ada")]
+
+    assert "under way" == told(1, history=history)["outcome"]
+
+
+def test_a_hook_that_is_told_of_the_end_does_not_undo_it() -> None:
+    assert "rolled_back" == told(history=[*HISTORY, revision(12, 161.0, "hook", "told")])["outcome"]
+
+
+def test_a_switch_is_a_beginning_and_a_decision() -> None:
+    switched = [revision(8, 100.0, "switching", "undone", "user ada"), revision(9, 100.5, "promoted", "v2 is stable")]
+    said = told(1, history=switched)
+
+    assert ("promoted", True, 100.0) == (said["outcome"], said["complete"], said["started_at"])
+    assert "It was promoted by user ada, at step 1 of 2, 5 %: undone." == said["summary"][1]
+
+
 def test_an_operators_abort_names_who() -> None:
     aborted = revision(9, 160.0, "rolling_back", "too slow for me", "user ada", weight_bp_before=500, position=BACK)
     said = told(history=[HISTORY[1], aborted])
@@ -181,7 +199,8 @@ def test_what_is_missing_is_said() -> None:
 def test_a_decision_about_no_rollout_has_nothing_to_explain() -> None:
     first = Revision("shop", 1, 1.0, "first", "v1 is stable at once", {}, "configuration", Position("shop", "v1"))
 
-    assert ["v1 is stable at once; nothing was tried"] == explain(first, [first], None, None)["summary"]
+    said = explain(first, [first], None, None)
+    assert (["v1 is stable at once; nothing was tried"], "nothing tried", True) == (said["summary"], said["outcome"], said["complete"])
 
 
 def test_a_record_without_a_rollout_is_of_the_one_it_left_the_service_in() -> None:

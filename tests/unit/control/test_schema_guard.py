@@ -34,7 +34,7 @@ def test_a_version_that_does_not_run_on_the_schema_is_told_apart() -> None:
 
 
 def test_a_refusal_says_what_to_do() -> None:
-    assert "shop: cannot undo: because; expand the schema so that it runs on both first" in str(refuse(at(13), "undo", "because"))
+    assert "shop: cannot undo: because; expand the database until both versions run on it" in str(refuse(at(13), "undo", "because"))
 
 
 def test_a_schema_that_changes_under_a_running_rollout_is_refused() -> None:
