@@ -135,6 +135,13 @@ class Downstream(ClientConnection):
     # -- reading ------------------------------------------------------------------------------------------------------------------
 
     def _read_buffered_head(self, fresh: int) -> None:
+        buffer = self._buffer
+        if fresh < len(buffer) and not buffer.startswith(b"\r\n") and buffer.find(b"\r\n\r\n", max(0, len(buffer) - fresh - 3)) < 0:
+            try:
+                requests.check_partial(buffer, fresh)
+            except DownstreamError as error:
+                self._refuse(error, buffer)
+            return
         data = bytes(self._buffer)
         self._buffer.clear()
         self._read_head(data, fresh)
@@ -146,7 +153,7 @@ class Downstream(ClientConnection):
         end = data.find(b"\r\n\r\n", max(0, len(data) - fresh - 3)) + 4
         try:
             if end == 3:
-                requests.check_partial(data)
+                requests.check_partial(data, fresh)
                 if not self._buffer and fresh >= len(data):
                     self._set_deadline(perf_counter() + limits.HEAD_TIMEOUT_S)
                 self._buffer += data

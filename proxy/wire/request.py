@@ -294,16 +294,18 @@ def new_table() -> LineTable:
     return LineTable(REQUEST_KINDS)
 
 
-def check_partial(buffer: bytes) -> None:
+def check_partial(buffer: bytes | bytearray, fresh: int) -> None:
     """Refuse early what can no longer become a head: a bare LF, controls where a method should be, or too many bytes.
 
-    A head is judged whole, so without this a client that never sends CRLF CRLF would wait for the time-out instead of its answer.
+    A head is judged whole, so without this a client that never sends CRLF CRLF would wait for the time-out instead of its answer. The
+    last ``fresh`` bytes are new; the others have passed, and looking at them again would let a head in single bytes cost its square.
     """
     if len(buffer) > limits.TARGET_BYTES_MAX + limits.METHOD_BYTES_MAX + 16 and b"\r\n" not in buffer:
         raise DownstreamError(414, f"request target is over {limits.TARGET_BYTES_MAX} bytes")
     if len(buffer) > limits.HEAD_BYTES_MAX:
         raise DownstreamError(431, f"request head is over {limits.HEAD_BYTES_MAX} bytes")
-    if buffer.count(b"\n") != buffer.count(b"\r\n"):
+    new = buffer[max(0, len(buffer) - fresh - 1) :]  # and the byte before, which may be the CR of a fresh LF
+    if new.count(b"\n") != new.count(b"\r\n") + (len(new) > fresh and new[:1] == b"\n"):
         raise DownstreamError(400, "bare LF in the request head")
     first = buffer[:1]
     if first and first != b"\r" and _METHOD.match(first) is None:

@@ -359,3 +359,13 @@ async def test_a_client_that_ended_its_side_may_read_slowly() -> None:
 
     assert talk.client.closed
     await talk.end()
+
+
+async def test_a_bare_lf_in_a_head_that_comes_in_single_bytes_is_refused_at_once() -> None:
+    """Rule 7."""
+    talk = Conversation()
+    for octet in b"GET / HTTP/1.1\r\nHost: a\n":
+        await talk.client.says(bytes((octet,)))
+
+    assert (400, True) == (status(talk.client.heard()), talk.client.closed)
+    await talk.end()

@@ -247,7 +247,7 @@ def test_the_table_of_start_lines_is_emptied_at_its_bound(monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("buffer", [b"", b"\r", b"\r\n", b"G", b"GET / HTTP/1.1\r\nHost: a\r", b"GET / HTTP/1.1\r\nHo"])
 def test_what_can_still_become_a_head_is_awaited(buffer: bytes) -> None:
-    check_partial(buffer)
+    check_partial(buffer, len(buffer))
 
 
 @pytest.mark.parametrize(
@@ -264,13 +264,24 @@ def test_what_can_still_become_a_head_is_awaited(buffer: bytes) -> None:
 def test_what_can_no_longer_become_a_head_is_refused_at_once(buffer: bytes, status: int, reason: str) -> None:
     """Rules 7 and 12: a client that never ends its head gets its answer before the time-out."""
     with pytest.raises(DownstreamError) as caught:
-        check_partial(buffer)
+        check_partial(buffer, len(buffer))
 
     assert (status, reason) == (caught.value.status, caught.value.reason)
+
+
+@pytest.mark.parametrize(("before", "fresh"), [(b"GET / HTTP/1.1", b"\n"), (b"GET / HTTP/1.1\r\n", b"\n"), (b"A: b\r\nC", b": d\ne")])
+def test_a_bare_lf_is_found_among_the_new_bytes(before: bytes, fresh: bytes) -> None:
+    """Rule 7."""
+    with pytest.raises(DownstreamError, match="bare LF"):
+        check_partial(before + fresh, len(fresh))
+
+
+def test_bytes_that_have_passed_are_not_looked_at_again() -> None:
+    check_partial(b"GET / HTTP/1.1\nHost: a", 3)
 
 
 def test_no_prefix_of_an_accepted_head_is_refused_early() -> None:
     head = b"GET /" + b"a" * 100 + b" HTTP/1.1\r\nHost: a\r\nX: \ty\r\n\r\n"
 
     for end in range(len(head)):
-        check_partial(head[:end])
+        check_partial(head[:end], 1)
