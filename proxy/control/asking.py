@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
 from proxy import limits
 from proxy.clock import Clock
 from proxy.control.calling import Answer, CallFailed, Client, bearer, one_line
-from proxy.model.position import WEIGHT_BP_MAX, Phase, Position
-from proxy.model.rollout import HOOK_POINTS, GateStep, Hook, HookPoint, WeightStep
+from proxy.model.position import Phase, Position
+from proxy.model.rollout import GateStep, Hook
 from proxy.model.url import shown
+from proxy.rollout.entering import open_question
 from proxy.rollout.events import Ask, Heard
+from proxy.rollout.strategies import strategy_of
 from proxy.tasks import TaskGroup
 
 TELLING: Final = ("after_promotion", "after_rollback")
@@ -44,10 +46,7 @@ def question_of(position: Position) -> Ask | None:
 
     While a person holds the rollout nothing new is asked: the machine asks when it goes on.
     """
-    point = point_of(position.asking)
-    if position.phase is Phase.PAUSED or (point != "gate" and point not in HOOK_POINTS):
-        return None
-    return Ask(cast("HookPoint", point), position.asking)
+    return None if position.phase is Phase.PAUSED else next(iter(open_question(position)), None)
 
 
 def question(position: Position, ask: Ask) -> dict[str, Any]:
@@ -55,12 +54,9 @@ def question(position: Position, ask: Ask) -> dict[str, Any]:
 
     ``weight`` is what the candidate has now, ``next_weight`` what it gets when the answer is good.
     """
-    weight_bp, steps, after = position.weight_bp, position.plan.steps, position.weight_bp
-    if ask.point == "before_promotion":
-        after = WEIGHT_BP_MAX
-    elif ask.point == "before_step" and position.step < len(steps):
-        step = steps[position.step]
-        after = step.weight_bp if isinstance(step, WeightStep) else weight_bp
+    weight_bp = after = position.weight_bp
+    if ask.point.startswith("before_"):
+        after = strategy_of(position).next_step(position, position.step).weight_bp
     previous, stable = position.previous, position.stable
     was, becomes = (previous or stable, stable) if ask.point == "after_promotion" else (stable, position.candidate)
     return {

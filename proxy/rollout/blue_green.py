@@ -10,15 +10,16 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from proxy.model.position import WEIGHT_BP_MAX, Phase, Position
-from proxy.model.rollout import GateStep, RolloutPlan, ShadowStep
+from proxy.model.rollout import GateStep, ShadowStep
 from proxy.rollout import canary
 from proxy.rollout.events import Measured
 from proxy.rollout.strategy import Stand
 from proxy.rollout.words import duration, listed
 
 
-def next_step(plan: RolloutPlan, step: int, weight_bp: int) -> Stand:
+def next_step(position: Position, step: int) -> Stand:
     """See ``strategy.Strategy``. The preview is the step after the plan's last."""
+    plan = position.plan
     while step < len(plan.steps):
         entered = plan.steps[step]
         if isinstance(entered, ShadowStep):

@@ -8,20 +8,21 @@ one by its URL. Knows nothing of guards, deadlines or commands.
 from __future__ import annotations
 
 from proxy.model.position import WEIGHT_BP_MAX, Phase, Position
-from proxy.model.rollout import GateStep, RolloutPlan, ShadowStep, WeightStep
+from proxy.model.rollout import GateStep, ShadowStep, WeightStep
 from proxy.model.url import shown
 from proxy.rollout.events import Measured
 from proxy.rollout.strategy import Stand
 from proxy.rollout.words import duration, percent
 
 
-def next_step(plan: RolloutPlan, step: int, weight_bp: int) -> Stand:
+def next_step(position: Position, step: int) -> Stand:
     """See ``strategy.Strategy``. A gate keeps the weight it is entered with; past the last step is promotion."""
+    plan = position.plan
     if step >= len(plan.steps):
         return Stand(len(plan.steps), Phase.PROMOTING, WEIGHT_BP_MAX, ("before_promotion",))
     entered = plan.steps[step]
     if isinstance(entered, GateStep):
-        return at_gate(entered, step, weight_bp)
+        return at_gate(entered, step, position.weight_bp)
     if isinstance(entered, ShadowStep):
         return Stand(step, Phase.SHADOWING, 0, ("before_step",))
     return Stand(step, Phase.PROGRESSING, entered.weight_bp, ("before_step",))

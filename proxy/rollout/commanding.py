@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from proxy.model.position import RESTING, Phase, Position
 from proxy.model.rollout import RolloutPlan
-from proxy.rollout import moves
+from proxy.rollout import batches, moves, rolling
 from proxy.rollout.events import Command, Publish
 from proxy.rollout.freeze import frozen_until, told
 from proxy.rollout.moves import Outcome
@@ -52,13 +52,39 @@ def retry(position: Position, event: Command, now: float) -> Outcome:
 def promote(position: Position, event: Command, now: float) -> Outcome:
     """A step on, whatever the present one or the door before it still waits for; ``full``: past all that are left."""
     _unless_frozen(position.plan, event, now, "goes a step on")
+    if event.full and position.plan.strategy == "rolling":
+        return _promote_all(position, event)
     if event.full:
         last = len(position.plan.steps) + 1
         return moves.advance(position, last, now, why=f"promoted in full by {event.by}", by=event.by, forced=True)
     why = f"promoted by {event.by}"
+    if position.plan.strategy == "rolling" and not position.asking.endswith(
+        ("/start", "/before_rollout", "/before_promotion", "/ready")
+    ):
+        return _promote_batch(position, event, why)
     if position.asking and not position.asking.endswith("/gate"):
         return moves.pass_door(position, why=why, by=event.by)
     return moves.advance(position, position.step + 1, now, why=why, by=event.by, forced=event.force, slow_over_s=event.slow_over_s)
+
+
+def _promote_batch(position: Position, event: Command, why: str) -> Outcome:
+    """Of a rolling rollout: the next batch, or past this one's hooks. Whether endpoints are ready is not for a person to say."""
+    if position.part in ("", rolling.DUE):
+        return batches.next_due(position, why=why, by=event.by)
+    if position.part == rolling.HOOK:
+        return batches.hooks_passed(position, why=why, by=event.by)
+    how = "resume" if position.phase is Phase.PAUSED else "wait for it, or give everything at once with promote --full"
+    raise Refused(f"a batch is under way, and is ready when its endpoints are; {how}", but=event.verb)
+
+
+def _promote_all(position: Position, event: Command) -> Outcome:
+    if position.shared:
+        raise Refused(
+            f"{position.shared} of {position.candidate}'s endpoints are addresses of {position.stable}, whose instances have to be "
+            "replaced one batch after the other",
+            but=event.verb,
+        )
+    return moves.promote_now(position, why=f"promoted in full by {event.by}", by=event.by)
 
 
 def pause(position: Position, event: Command, now: float) -> Outcome:
@@ -70,6 +96,8 @@ def resume(position: Position, event: Command, now: float) -> Outcome:
     """Go on where the pause began."""
     if moves.at_gate(position):
         raise Refused(f"it waits at the {moves.gate(position)}, which promote passes", but=event.verb)
+    if position.part:
+        return batches.resumed(position, by=event.by)
     return moves.resume(position, now, by=event.by)
 
 

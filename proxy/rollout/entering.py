@@ -57,7 +57,7 @@ def asked(position: Position, point: str) -> bool:
 
 def enter(position: Position, step: int, now: float, *, first: bool = False, forced: bool = False) -> Entered:
     """Set out for a step of the plan's strategy, as far as the doors are open. ``forced`` passes the freeze at its first door."""
-    stand = strategy_of(position).next_step(position.plan, step, position.weight_bp)
+    stand = strategy_of(position).next_step(position, step)
     before = replace(
         position,
         phase=Phase.PROGRESSING,
@@ -94,7 +94,7 @@ def answered_in_pause(position: Position) -> Position:
 
 def take(position: Position) -> Entered:
     """Be in the step for which the position has set out, whatever doors were before it."""
-    stand = strategy_of(position).next_step(position.plan, position.step, position.weight_bp)
+    stand = strategy_of(position).next_step(position, position.step)
     inside = replace(
         position,
         phase=stand.phase,
@@ -111,7 +111,7 @@ def _doors(stand: Stand, *, first: bool) -> tuple[str, ...]:
 
 def _ahead(position: Position) -> tuple[Stand, tuple[str, ...]]:
     """The doors from the present one on."""
-    stand = strategy_of(position).next_step(position.plan, position.step, position.weight_bp)
+    stand = strategy_of(position).next_step(position, position.step)
     door = door_of(position)
     doors = _doors(stand, first=door in (START, "before_rollout"))
     return stand, doors[doors.index(door) :]

@@ -58,20 +58,24 @@ class TargetSet(msgspec.Struct, frozen=True):
 
 
 class EndpointLevel(msgspec.Struct, frozen=True):
-    """One endpoint (its label) of a version, over all workers: whether each has it in, and what is in flight there."""
+    """One endpoint (its label) of a version, over all workers: whether each has it in, and what is in flight there.
+
+    Not ``heard``: no worker has spoken of it yet, so it is neither healthy nor ill.
+    """
 
     version: str
     endpoint: str
     healthy: bool
     in_flight: int
+    heard: bool = True
 
 
 class Measured(msgspec.Struct, frozen=True):
     """``dt_s`` seconds were observed since the last of these, in which the split drew ``candidate_requests`` for the candidate.
 
-    In a shadow step those are the copies it has answered. Both are differences, not totals. ``verdict`` is the judge's on everything the
-    rollout has counted so far. ``endpoints`` are all of stable and of the candidate, in the configuration's
-    order; one that no worker has spoken of is not healthy. ``slow_over_s`` is stable's p99 of the last five minutes, 0: not known.
+    In a shadow step those are the copies it has answered. Both are differences, not totals. ``verdict`` is the judge's on everything
+    the rollout has counted so far. ``endpoints`` are all of stable and of the candidate, in the configuration's order.
+    ``slow_over_s`` is stable's p99 of the last five minutes, 0: not known.
     """
 
     dt_s: float

@@ -209,9 +209,9 @@ _GOING_ON: Final[_Row] = {
 
 _GOING_BACK: Final[_Row] = {
     EventKind.TARGET_SET: (targets.when_running, (_HERE, *_FIRST)),
-    EventKind.MEASURED: (measuring.nothing, (_HERE,)),
-    EventKind.APPLIED: (measuring.rollback_applied, (_ROLLED_BACK,)),
-    EventKind.HEARD: (measuring.nothing, (_HERE,)),
+    EventKind.MEASURED: (measuring.when_rolling_back, (_HERE,)),
+    EventKind.APPLIED: (measuring.rollback_applied, (_HERE, _ROLLED_BACK)),
+    EventKind.HEARD: (measuring.heard_when_rolling_back, (_HERE,)),
     EventKind.START: (commanding.start, _FIRST),
     EventKind.SWITCH: (commanding.switch, (_PROMOTING,)),
 }

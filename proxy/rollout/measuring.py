@@ -8,7 +8,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from proxy.model.position import Finding, Phase, Position, Verdict
-from proxy.rollout import entering, moves
+from proxy.rollout import batches, entering, moves
 from proxy.rollout.events import Applied, Event, Heard, Measured
 from proxy.rollout.freeze import frozen_until
 from proxy.rollout.moves import Outcome
@@ -35,6 +35,8 @@ def when_progressing(position: Position, event: Measured, now: float) -> Outcome
         if not frozen and entering.door_of(position) in (entering.START, entering.FREEZE, entering.READY):
             return moves.arrived(after, entering.go_on(after, now), why="the freeze is over")
         return after, ()
+    if position.plan.strategy == "rolling":
+        return batches.look(after, event, now, frozen=frozen, silent=silent(verdict))
     if frozen or not (strategy_of(after).is_done(after) and silent(verdict)):
         return after, ()
     why = f"{verdict.reason}"
@@ -61,6 +63,13 @@ def when_promoting(position: Position, event: Measured, now: float) -> Outcome:
     """A promotion was decided: only a rollback may still come before it."""
     if event.verdict.finding is Finding.ROLLBACK:
         return moves.roll_back(position, why=event.verdict.reason, figures=event.verdict.figures)
+    return position, ()
+
+
+def when_rolling_back(position: Position, event: Measured, now: float) -> Outcome:
+    """Late counts change nothing; endpoints that were replaced go on going back."""
+    if position.moved or position.moving:
+        return batches.look_back(position, event, now)
     return position, ()
 
 
@@ -112,6 +121,8 @@ def heard_when_progressing(position: Position, event: Heard, now: float) -> Outc
     """At its door: a gate that says yes, or hooks that did, lead on; a hook that fails ends the rollout."""
     if event.key != position.asking:
         return position, ()
+    if position.part:
+        return batches.heard(position, event)
     if entering.door_of(position) == entering.GATE:
         if not event.ok:
             return replace(position, reason=event.reason), ()
@@ -127,6 +138,8 @@ def heard_when_paused(position: Position, event: Heard, now: float) -> Outcome:
         return position, ()
     if not event.ok:
         return moves.roll_back(position, why=event.reason, figures=event.figures)
+    if position.part:
+        return batches.heard(position, event)
     after = entering.answered_in_pause(position)
     return after, (moves.note("hook", event.reason, position, after, figures=event.figures),)
 
@@ -139,11 +152,18 @@ def heard_when_resting(position: Position, event: Heard, now: float) -> Outcome:
     return after, (moves.note("hook", event.reason, position, after, figures={**event.figures, "ok": event.ok}),)
 
 
+def heard_when_rolling_back(position: Position, event: Heard, now: float) -> Outcome:
+    """What brings endpoints back has answered."""
+    return batches.heard(position, event) if event.key == position.asking and position.part else (position, ())
+
+
 # ---- every worker serves what was asked for -------------------------------------------------------------------------------------
 
 
 def rollback_applied(position: Position, event: Applied, now: float) -> Outcome:
-    """The candidate is out everywhere."""
+    """The candidate is out everywhere, unless its endpoints are still on their way back."""
+    if position.moved or position.moving:
+        return position, ()
     return moves.settle_rolled_back(position, event, now)
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from proxy.model.position import RESTING, WEIGHT_BP_MAX, Phase, Position, Record
 from proxy.model.rollout import GateStep, RolloutPlan
-from proxy.rollout import canary, entering
+from proxy.rollout import canary, entering, rolling
 from proxy.rollout.events import Applied, Ask, Effect, Publish
 from proxy.rollout.strategies import strategy_of
 
@@ -41,9 +41,7 @@ def served(position: Position) -> tuple[object, ...]:
         position.weight_bp,
         position.slow_over_s,
         position.step if position.phase is Phase.SHADOWING else None,
-        position.moved,
-        position.moving,
-        position.part,
+        *rolling.placed(position),
     )
 
 
@@ -133,6 +131,12 @@ def arrived(position: Position, entered: entering.Entered, *, why: str, by: str 
     return after, effects(position, after, (record,), asks)
 
 
+def promote_now(position: Position, *, why: str, by: str) -> Outcome:
+    """Everything to the candidate, past batches and hooks."""
+    after = _everything(position)
+    return after, effects(position, after, (note("promoting", f"{why}; {where(after)}", position, after, by=by),))
+
+
 def pass_door(position: Position, *, why: str, by: str) -> Outcome:
     """Take the step for which it has set out, whatever it waits for at the door."""
     return arrived(position, entering.take(position), why=why, by=by)
@@ -152,17 +156,23 @@ def resume(position: Position, now: float, *, by: str) -> Outcome:
     elif position.asking:
         after, asks = entering.go_on(again, now)
     else:
-        stand = strategy_of(position).next_step(position.plan, position.step, position.weight_bp)
+        stand = strategy_of(position).next_step(position, position.step)
         after, asks = replace(again, phase=stand.phase), ()
     return after, effects(position, after, (note("resumed", where(after), position, after, by=by),), asks)
 
 
 def cut_over(position: Position, begun: Position, *, why: str, by: str) -> tuple[Position, Record]:
     """Everything to the candidate of ``begun``, at once and together. The workers have to be told with a barrier."""
-    after = replace(
-        begun,
+    after = _everything(begun)
+    record = note("switching", f"{why}; everything to {after.candidate} at once", position, after, by=by)
+    return after, record
+
+
+def _everything(position: Position) -> Position:
+    return replace(
+        position,
         phase=Phase.PROMOTING,
-        step=len(begun.plan.steps),
+        step=len(position.plan.steps),
         weight_bp=WEIGHT_BP_MAX,
         step_elapsed_s=0.0,
         step_requests=0,
@@ -171,9 +181,9 @@ def cut_over(position: Position, begun: Position, *, why: str, by: str) -> tuple
         moved=0,
         moving=0,
         part="",
+        leaving=(),
+        coming=(),
     )
-    record = note("switching", f"{why}; everything to {after.candidate} at once", position, after, by=by)
-    return after, record
 
 
 def roll_back(
@@ -185,8 +195,15 @@ def roll_back(
     kind: str = "rolling_back",
     barrier: bool = False,
 ) -> Outcome:
-    """Take all weight from the candidate. ``kind`` is ``abandoned`` when not its failures but another target is the cause."""
-    after = replace(position, phase=Phase.ROLLING_BACK, weight_bp=0, reason=why, asking="", moved=0, moving=0, part="")
+    """Take all weight from the candidate. ``kind`` is ``abandoned`` when not its failures but another target is the cause.
+
+    Instances that were replaced in their places go back a batch at a time.
+    """
+    back = rolling.way_back(position)
+    if back is None:
+        nothing = {"moved": 0, "moving": 0, "part": "", "leaving": (), "coming": ()}
+        back = replace(position, phase=Phase.ROLLING_BACK, weight_bp=0, asking="", **nothing)
+    after = replace(back, reason=why)
     return after, (note(kind, why, position, after, by=by, figures=figures), Publish(barrier))
 
 

@@ -6,7 +6,7 @@ A weight in such a plan is none: nobody but an override ever meets the candidate
 from __future__ import annotations
 
 from proxy.model.position import Phase, Position
-from proxy.model.rollout import GateStep, RolloutPlan, ShadowStep
+from proxy.model.rollout import GateStep, ShadowStep
 from proxy.rollout import canary
 from proxy.rollout.canary import observe
 from proxy.rollout.strategy import Stand
@@ -14,8 +14,9 @@ from proxy.rollout.strategy import Stand
 __all__ = ["is_done", "next_step", "observe", "waiting_for", "where"]
 
 
-def next_step(plan: RolloutPlan, step: int, weight_bp: int) -> Stand:
+def next_step(position: Position, step: int) -> Stand:
     """See ``strategy.Strategy``."""
+    plan = position.plan
     for number in range(step, len(plan.steps)):
         entered = plan.steps[number]
         if isinstance(entered, ShadowStep):

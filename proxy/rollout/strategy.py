@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 
 from proxy.model.position import Phase, Position
-from proxy.model.rollout import HookPoint, RolloutPlan
+from proxy.model.rollout import HookPoint
 from proxy.rollout.events import Measured
 
 
@@ -32,8 +32,8 @@ class Stand(msgspec.Struct, frozen=True):
 class Strategy(Protocol):
     """The face of a strategy's module. All are pure."""
 
-    def next_step(self, plan: RolloutPlan, step: int, weight_bp: int) -> Stand:
-        """Where a rollout stands on entering step number ``step`` (from 0) with the candidate at ``weight_bp``."""
+    def next_step(self, position: Position, step: int) -> Stand:
+        """Where the rollout stands on entering step number ``step`` (from 0) from its position."""
 
     def observe(self, position: Position, event: Measured) -> Position:
         """The position with what this strategy alone counts: readiness of endpoints. Time and requests are counted already."""

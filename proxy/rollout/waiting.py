@@ -29,6 +29,8 @@ def waiting_for(
             return "another target"
         case Phase.ROLLED_BACK:
             return f"another target, a change of {position.candidate}, or retry"
+        case Phase.ROLLING_BACK if position.asking or position.part:
+            return _under_way(position, candidate_rps, None, None, asked)
         case Phase.PROMOTING | Phase.ROLLING_BACK:
             return "every worker's acknowledgement"
         case Phase.PAUSED:
@@ -52,7 +54,8 @@ def _under_way(position: Position, candidate_rps: float | None, now: float | Non
         return f"the {moves.gate(position)}" + (f": {said}" if said else "")
     if door:
         names = [hook.name or shown(hook.url) for hook in position.plan.hooks if hook.on == door]
-        return f"the {door} hooks ({listed(names)})" + (f": {asked}" if asked else "")
+        of = f" for {listed(position.coming or position.leaving)}" if position.part else ""
+        return f"the {door} hooks ({listed(names)}){of}" + (f": {asked}" if asked else "")
     missing = strategy_of(position).waiting_for(position, candidate_rps)
     return missing or _judges(verdict) or freeze or "the guard"
 

@@ -82,7 +82,7 @@ def test_a_whole_plan_has_this_history() -> None:
 def test_a_weight_in_the_plan_is_none(step: int) -> None:
     plan = replace(PLAN, steps=(WeightStep(500),))
 
-    assert Stand(1, Phase.PROGRESSING, 0, ("before_step",)) == next_step(plan, step, 0)
+    assert Stand(1, Phase.PROGRESSING, 0, ("before_step",)) == next_step(replace(PREVIEW, plan=plan), step)
 
 
 def test_promote_switches_without_waiting_for_health() -> None:

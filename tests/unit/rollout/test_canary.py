@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
@@ -24,11 +25,11 @@ def at(requests: int, elapsed_s: float, step: int = 0) -> Position:
     ],
 )
 def test_the_steps_come_in_the_plans_order_then_promotion(step: int, stand: Stand) -> None:
-    assert stand == next_step(PLAN, step, 500)
+    assert stand == next_step(replace(at(0, 0.0), weight_bp=500), step)
 
 
 def test_a_plan_without_steps_is_promoted_at_once() -> None:
-    assert Stand(0, Phase.PROMOTING, 10_000, ("before_promotion",)) == next_step(RolloutPlan(steps=()), 0, 0)
+    assert Stand(0, Phase.PROMOTING, 10_000, ("before_promotion",)) == next_step(replace(at(0, 0.0), plan=RolloutPlan(steps=())), 0)
 
 
 @pytest.mark.parametrize(

@@ -63,13 +63,16 @@ def test_a_pause_stops_the_copies_and_a_resume_begins_them_again() -> None:
 
 
 def test_a_weight_in_the_plan_is_passed_over() -> None:
-    plan = replace(PLAN, steps=(WeightStep(500), *PLAN.steps, WeightStep(500)))
+    position = replace(SHADOWING, plan=replace(PLAN, steps=(WeightStep(500), *PLAN.steps, WeightStep(500))))
 
-    assert (Stand(1, Phase.SHADOWING, 0, ("before_step",)), Stand(3, Phase.STABLE, 0)) == (next_step(plan, 0, 0), next_step(plan, 2, 0))
+    assert (Stand(1, Phase.SHADOWING, 0, ("before_step",)), Stand(3, Phase.STABLE, 0)) == (
+        next_step(position, 0),
+        next_step(position, 2),
+    )
 
 
 def test_a_gate_has_no_weight() -> None:
-    assert Stand(0, Phase.PAUSED, 0) == next_step(replace(PLAN, steps=(GateStep(),)), 0, 500)
+    assert Stand(0, Phase.PAUSED, 0) == next_step(replace(SHADOWING, plan=replace(PLAN, steps=(GateStep(),)), weight_bp=500), 0)
 
 
 def test_a_plan_without_steps_is_over_with_the_first_look() -> None:
