@@ -2,10 +2,11 @@
 
 The stations of a request, in order: ``listening`` and ``door`` (how a client comes in; ``tls``, ``room``), ``downstream`` (reading from
 its ``connection``; ``pace``, ``departures``), ``exchange`` (one request, relayed) on ``attempts`` (which endpoint, what follows a
-failure; ``retrying``) and ``outcomes`` (its one end), ``pool`` (connections by endpoint; ``backlog``, ``names`` and their ``resolver``, ``origin_tls``), ``upstream`` (the
-origin's connection), or ``tunnel`` once both sides agreed. ``own_answers`` counts and tells of what the proxy answers by itself.
+failure; ``retrying``) and ``outcomes`` (its one end), ``pool`` (connections by endpoint; ``backlog``, ``names`` and their ``resolver``,
+``origin_tls``), ``upstream`` (the origin's connection), or ``tunnel`` once both sides agreed. ``own_answers`` counts and tells of what
+the proxy answers by itself.
 
 Beside them: ``legs`` (a version as the table sees it; ``health``, ``ejection``), ``rules`` (what a route does beyond naming a service;
-``rate``, ``redirecting``), ``forwarding`` (header rules of every request), ``longlived`` (what a rollback has to close), ``tracing``,
-``wheel`` (time-outs). ``plane`` is the whole.
+``rate``, ``redirecting``), ``forwarding`` (header rules of every request), ``longlived`` (what a rollback has to close), ``cutover``
+(what waits while versions switch), ``tracing``, ``wheel`` (time-outs). ``plane`` is the whole.
 """
