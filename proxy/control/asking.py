@@ -52,14 +52,19 @@ def question_of(position: Position) -> Ask | None:
 def question(position: Position, ask: Ask) -> dict[str, Any]:
     """What a hook or a gate is sent, as JSON values. ``step`` counts from 0, as in the API; weights are percent of the traffic.
 
-    ``weight`` is what the candidate has now, ``next_weight`` what it gets when the answer is good.
+    ``weight`` is what the candidate has now, ``next_weight`` what it gets when the answer is good. In a rolling rollout ``leaving`` and
+    ``coming`` are the endpoints of the batch: those out of service, and those that are to run ``to`` when the answer is good.
     """
     weight_bp = after = position.weight_bp
     if ask.point.startswith("before_"):
         after = strategy_of(position).next_step(position, position.step).weight_bp
     previous, stable = position.previous, position.stable
     was, becomes = (previous or stable, stable) if ask.point == "after_promotion" else (stable, position.candidate)
+    if position.phase is Phase.ROLLING_BACK:  # only batches ask on the way back
+        was, becomes, after = position.candidate, stable, weight_bp
+    batch = {"leaving": list(position.leaving), "coming": list(position.coming)} if position.part else {}
     return {
+        **batch,
         "service": position.service,
         "rollout": position.rollout,
         "from": was,

@@ -27,6 +27,13 @@ LIVE = ("start", "retry", "promote", "switch", "undo")
 """Verbs that make a version live, or begin to."""
 
 
+def shares_addresses(service: Service, one: str, other: str) -> bool:
+    """Whether two versions have an endpoint in common: then it is the instance that is replaced, and no request can be switched."""
+    versions = [service.version(name) for name in (one, other)]
+    first, second = ({endpoint.label for endpoint in version.endpoints} if version else set() for version in versions)
+    return bool(first & second)
+
+
 class Commands:
     """What operators say, put into effect one after the other by the control loop."""
 
@@ -58,6 +65,7 @@ class Commands:
             plan=service.rollout,
             fingerprint=fingerprint(version) if version else "",
             force=given.force,
+            in_place=version is not None and shares_addresses(service, version.name, standing.position.stable),
         )
         return self._guarded(given, service, version, standing.stepped(command, self._clock.wall()), standing.position.stable)
 

@@ -35,6 +35,7 @@ from proxy.control.events import (
     answer,
 )
 from proxy.control.ledger import Ledger
+from proxy.control.levels import endpoint_levels
 from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher
 from proxy.control.recall import Recall
@@ -312,7 +313,9 @@ class Control:
     async def _measure(self, standing: Standing) -> None:
         now = self.clock.now()
         standing.judge.comparison = self._decisions.comparison(standing.position)
-        move = standing.measure(now, self.clock.wall())
+        position = standing.position
+        levels = endpoint_levels(self.intent.service(position.service), position, self.totals)
+        move = standing.measure(now, self.clock.wall(), levels)
         if move.decides:
             try:
                 await self._decisions.enact([move])

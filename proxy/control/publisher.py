@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
+from msgspec.structs import replace
+
 from proxy import limits
 from proxy.control.barrier import Barrier
 from proxy.control.comparisons import rules_of, shadow_of
@@ -18,7 +20,8 @@ from proxy.errors import PlanRefused
 from proxy.model.intent import Intent
 from proxy.model.plan import RoutePlan, ServicePlan
 from proxy.model.position import RESTING, WEIGHT_BP_MAX, Phase, Position
-from proxy.model.service import Service
+from proxy.model.service import Service, Version
+from proxy.rollout.rolling import in_service
 from proxy.shadow.messages import Rules
 from proxy.telemetry.cutover import Cutover, merged
 
@@ -62,9 +65,10 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         stable, rollout, candidate, slow_over_s = position.stable, 0, "", 0.0
         if position.phase not in RESTING and service.version(position.candidate) is not None:
             rollout, candidate, slow_over_s = position.rollout, position.candidate, position.slow_over_s
+    standby = standby_of(service, position)
     return ServicePlan(
         name=service.name,
-        versions=service.versions,
+        versions=tuple(_placed(version, position) for version in service.versions),
         weights=tuple(weights.get(version.name, 0) for version in service.versions),
         rollout=rollout,
         stable=stable,
@@ -75,16 +79,49 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         balance=service.balance,
         expose_version=service.expose_version,
         retries=service.retries,
-        # A version that has been given everything answers for itself: stable has to be out of it once a switch is done.
-        fallback=service.fallback and not (position is not None and position.phase is Phase.PROMOTING),
+        fallback=service.fallback and not (position is not None and _alone(position)),
         health=service.health,
         ejection=service.ejection,
         limits=service.limits,
         tls=service.tls,
         drain_s=service.rollout.drain_s,
         slow_over_s=slow_over_s,
+        standby=standby,
         shadow=shadow_of(service, position),
     )
+
+
+def _alone(position: Position) -> bool:
+    """Whether the candidate, having everything, answers for itself: stable is out of it, or has no endpoint left that could answer."""
+    return position.phase is Phase.PROMOTING or (is_rolling(position) and position.weight_bp == WEIGHT_BP_MAX)
+
+
+def is_rolling(position: Position) -> bool:
+    """Whether endpoints of the service move from one version to the other just now."""
+    return position.plan.strategy == "rolling" and position.phase not in RESTING
+
+
+def standby_of(service: Service, position: Position | None) -> tuple[tuple[str, str], ...]:
+    """The endpoints (version, label) that a rolling rollout gives no request at present."""
+    if position is None or not is_rolling(position):
+        return ()
+    versions = [service.version(position.stable), service.version(position.candidate)]
+    labels = [[endpoint.label for endpoint in version.endpoints] if version is not None else [] for version in versions]
+    serving = in_service(position, *labels)
+    return tuple(
+        (version.name, label)
+        for version, all_labels, used in zip(versions, labels, serving, strict=True)
+        if version is not None
+        for label in all_labels
+        if label not in used
+    )
+
+
+def _placed(version: Version, position: Position | None) -> Version:
+    """The version as workers get it: one that endpoints are moving to starts each of them slowly."""
+    if position is None or version.name != position.candidate or not is_rolling(position):
+        return version
+    return replace(version, slow_start_s=max(version.slow_start_s, position.plan.rolling.slow_start_s))
 
 
 def weights_of(position: Position) -> dict[str, float]:

@@ -18,7 +18,7 @@ from proxy.control.baseline import Baseline
 from proxy.control.memory import Memory
 from proxy.model.position import RESTING, Phase, Position, Record, Verdict
 from proxy.model.rollout import Check
-from proxy.rollout.events import Ask, Command, Effect, Event, Measured, Publish, TargetSet
+from proxy.rollout.events import Ask, Command, Effect, EndpointLevel, Event, Measured, Publish, TargetSet
 from proxy.rollout.machine import step
 from proxy.telemetry.snapshot import CellDelta, ShadowDelta
 
@@ -91,13 +91,21 @@ class Standing:
             differed = delta.results.get("mismatch", 0) + delta.results.get("error", 0)
             self.judge.compared(differed + delta.results.get("match", 0), differed)
 
-    def measure(self, now: float, wall: float) -> Move:
-        """Judge what has been counted and let the machine step. A silence longer than the bound was not observed, so is no time."""
+    def measure(self, now: float, wall: float, endpoints: tuple[EndpointLevel, ...] = ()) -> Move:
+        """Judge what has been counted and let the machine step. A silence longer than the bound was not observed, so is no time.
+
+        ``endpoints`` are as in ``Measured``.
+        """
         self.judge.enter(_place(self.position), wall)
         self.verdict = self.judge.verdict(self.position, wall)
         requests = self.tally.candidate_requests
         dt_s = min(now - self.measured_at, limits.OBSERVED_GAP_S_MAX)
-        event = Measured(dt_s=dt_s, candidate_requests=requests - self.counted + self._copies, verdict=self.verdict)
+        event = Measured(
+            dt_s=dt_s,
+            candidate_requests=requests - self.counted + self._copies,
+            verdict=self.verdict,
+            endpoints=endpoints,
+        )
         move = self.stepped(event, wall)
         if not move.decides:  # else only when it is durable: a decision that could not be kept is made again
             self.memory.recording.observed(dt_s)

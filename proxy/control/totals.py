@@ -47,12 +47,13 @@ class CellTotal(msgspec.Struct):
 
 
 class EndpointLevel(msgspec.Struct):
-    """One endpoint over all workers; ``healthy`` when any worker reaches it."""
+    """One endpoint over all workers; ``healthy`` when any worker reaches it, ``everywhere`` when all do."""
 
     active: int = 0
     idle: int = 0
     tunnels: int = 0
     healthy: bool = False
+    everywhere: bool = True
 
 
 class ListenerTotal(msgspec.Struct):
@@ -197,6 +198,7 @@ class Totals:
                 level.idle += state.idle
                 level.tunnels += state.tunnels
                 level.healthy = level.healthy or state.healthy
+                level.everywhere = level.everywhere and state.healthy
         return levels
 
     def _endpoint_states(self) -> Iterable[EndpointState]:

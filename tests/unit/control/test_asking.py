@@ -89,7 +89,7 @@ async def test_a_hook_is_told_what_is_about_to_happen(bench: Bench) -> None:
         "to": "v2",
         "step": 0,
         "weight": 0.0,
-        "next_weight": 0.0,
+        "next_weight": 5.0,
         "point": "before_rollout",
         "key": "3/0/before_rollout",
     } == call.json
@@ -217,6 +217,14 @@ async def test_a_gate_that_stays_closed_is_told_of_once_a_reason(bench: Bench) -
         ("gate_closed", "shop", "gate http://board/ok answered 403; it is asked every 5 s"),
         ("gate_closed", "shop", "gate http://board/ok refused the connection; it is asked every 5 s"),
     ] == bench.said
+
+
+@pytest.mark.parametrize(("phase", "versions"), [(Phase.PROGRESSING, ("v1", "v2")), (Phase.ROLLING_BACK, ("v2", "v1"))])
+async def test_a_question_of_a_batch_says_which_endpoints_are_to_run_what(phase: Phase, versions: tuple[str, str]) -> None:
+    position = Position("shop", "v1", phase, "v2", part="hook", leaving=("a:1",), coming=("b:1",), plan=RolloutPlan(strategy="rolling"))
+    asked = question(position, Ask("before_step", "3/0/before_step"))
+
+    assert (["a:1"], ["b:1"], versions) == (asked["leaving"], asked["coming"], (asked["from"], asked["to"]))
 
 
 async def test_people_can_read_how_a_question_stands(bench: Bench) -> None:

@@ -117,3 +117,10 @@ def test_undo_where_nothing_was_before_says_so() -> None:
                 await b.control.command("shop", "undo", by="token")
 
     asyncio.run(story())
+
+
+async def test_no_request_is_switched_between_versions_on_the_same_addresses() -> None:
+    first = intent(replace(service(), versions=(version("v1", 9001), version("v2", 9001))))
+    async with bench(first) as b:
+        with pytest.raises(OperatorError, match="v2 has addresses of v1"):
+            await b.control.command("shop", "switch", by="token", to="v2")

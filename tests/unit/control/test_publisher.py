@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from proxy import limits
 from proxy.control.publisher import Publisher, build, compared, weights_of
 from proxy.errors import PlanRefused
+from proxy.model.plan import ServicePlan
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import RolloutPlan, ShadowStep
 from proxy.model.service import Shadow
@@ -22,6 +25,34 @@ def test_a_candidate_and_stable_share_all_basis_points() -> None:
     plan = build(intent(service("v2")), {"shop": TRYING}, 7).services[0]
 
     assert ((9500, 500), 3, "v1", "v2") == (plan.weights, plan.rollout, plan.stable, plan.candidate)
+
+
+ROLLING = replace(TRYING, plan=RolloutPlan(strategy="rolling"), weight_bp=0, endpoints=(1, 1))
+
+
+def rolled(**fields: Any) -> ServicePlan:
+    """The plan of a service whose two versions have an endpoint each."""
+    return build(intent(service("v2", fallback=True)), {"shop": replace(ROLLING, **fields)}, 7).services[0]
+
+
+def test_endpoints_that_are_not_in_service_stand_by() -> None:
+    old, new = ("v1", "127.0.0.1:9000"), ("v2", "127.0.0.1:9001")
+
+    assert [(new,), (new,), (old,), ()] == [
+        rolled().standby,
+        rolled(moving=1, part="ready").standby,
+        rolled(moved=1, weight_bp=10_000).standby,
+        rolled(phase=Phase.PROMOTING, weight_bp=10_000).standby,
+    ]
+
+
+def test_endpoints_that_take_over_start_slowly() -> None:
+    assert [0.0, 30.0] == [version.slow_start_s for version in rolled().versions]
+
+
+@pytest.mark.parametrize(("fields", "fallback"), [({}, True), ({"moved": 1, "weight_bp": 10_000}, False)])
+def test_nothing_falls_back_on_a_version_without_an_endpoint_in_service(fields: dict[str, int], fallback: bool) -> None:
+    assert fallback is rolled(**fields).fallback
 
 
 def test_a_fixed_split_keeps_the_weights_as_given() -> None:
