@@ -67,7 +67,7 @@ def service_view(control: Control, service: Service) -> dict[str, Any]:
         "target": None,
         "last_switch": last.figures() if (last := control.switches.of(service.name).last) is not None else None,
     }
-    return view if standing is None else view | _progress(standing, recent)
+    return view if standing is None else view | _progress(control, standing, recent)
 
 
 def _observed(control: Control, service: Service, recent: dict[str, Recent]) -> dict[str, dict[str, Any]]:
@@ -89,7 +89,7 @@ def _observed(control: Control, service: Service, recent: dict[str, Recent]) -> 
     return observed
 
 
-def _progress(standing: Standing, recent: dict[str, Recent]) -> dict[str, Any]:
+def _progress(control: Control, standing: Standing, recent: dict[str, Recent]) -> dict[str, Any]:
     position = standing.position
     running = position.phase not in RESTING
     now = recent.get(position.candidate)
@@ -99,7 +99,13 @@ def _progress(standing: Standing, recent: dict[str, Recent]) -> dict[str, Any]:
         "phase": position.phase.value,
         "step": position.step if running else None,
         "steps": len(position.plan.steps) if running else None,
-        "waiting_for": waiting_for(position, now.rps if now and now.requests else None),
+        "waiting_for": waiting_for(
+            position,
+            now.rps if now and now.requests else None,
+            now=control.clock.wall(),
+            verdict=standing.verdict,
+            asked=control.outside.says(position),
+        ),
         "last_verdict": msgspec.to_builtins(standing.verdict),
         "checks": _checks(standing) if running else [],
         "target": position.target,

@@ -21,19 +21,30 @@ scrape_configs:
 
 
 class Prometheus:
-    """The server; ready when its constructor returns."""
+    """The server; ready when its constructor returns. ``end`` and ``start`` again: an outage."""
 
     def __init__(self, directory: Path, admin_port: int) -> None:
-        path = program("prometheus")
+        self._path = program("prometheus")
         self.port = free_ports(1)[0]
-        home = directory / "prometheus"
-        home.mkdir()
-        (home / "prometheus.yml").write_text(CONFIG.format(admin=admin_port))
-        self._child = Child(
-            [path, "--config.file=prometheus.yml", "--storage.tsdb.path=data", f"--web.listen-address=127.0.0.1:{self.port}"],
-            home,
-            "prometheus",
-        )
+        self._home = directory / "prometheus"
+        self._home.mkdir()
+        (self._home / "prometheus.yml").write_text(CONFIG.format(admin=admin_port))
+        self.start()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        """Start it, with what it has stored."""
+        command = [
+            self._path,
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            f"--web.listen-address=127.0.0.1:{self.port}",
+        ]
+        self._child = Child(command, self._home, "prometheus")
         until(lambda: self._ask("/-/ready")[0] == 200, START_S, self._child.tail)
 
     def _ask(self, path: str) -> tuple[int, str]:

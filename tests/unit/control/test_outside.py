@@ -8,9 +8,9 @@ from msgspec.structs import replace
 from proxy.control.calling import Answer
 from proxy.model.intent import Notification
 from proxy.model.position import Phase, Position
-from proxy.model.rollout import Check, GateStep, Hook, HttpQuery, RolloutPlan, WeightStep
+from proxy.model.rollout import Check, GateStep, Hook, HttpQuery, PrometheusQuery, RolloutPlan, WeightStep
 from proxy.rollout.machine import fingerprint
-from tests.kit.control_bench import PLAN, bench, intent, service, version
+from tests.kit.control_bench import PLAN, Bench, bench, intent, service, version
 from tests.kit.outside import turns
 
 pytestmark = pytest.mark.asyncio
@@ -106,6 +106,17 @@ async def test_a_service_that_waits_for_nobody_has_nothing_to_tell() -> None:
         assert "" == b.control.outside.says(b.position())
 
 
+async def test_a_question_ends_with_its_rollout() -> None:
+    async with bench(intent(service("v2", rollout=ASKING)), {"shop": (WAITING, None)}, up=False) as b:
+        b.client.answers["http://ci/smoke"] = [None]
+        await turns()
+        hanging = b.client.hanging
+        await b.control.command("shop", "abort", by="ann", reason="no")
+        await turns()
+
+        assert (1, 0) == (hanging, b.client.hanging)
+
+
 async def test_a_check_that_is_due_is_asked_for_and_heard() -> None:
     check = Check("up", http=HttpQuery("http://shop/up"))
     async with bench() as b:
@@ -132,3 +143,79 @@ async def test_without_anything_outside_nothing_is_called() -> None:
         await turns()
 
         assert ([], 1) == (b.client.calls, len(b.tasks))
+
+
+# ---- checks ---------------------------------------------------------------------------------------------------------------------
+
+CHECKED = replace(
+    PLAN,
+    steps=(WeightStep(1000, for_s=8.0),),
+    checks=(Check("orders", prometheus=PrometheusQuery("http://prom", "up"), min=0.9),),
+    interval_s=2.0,
+)
+PROM = "http://prom/api/v1/query"
+
+
+def number(value: str) -> Answer:
+    return Answer(200, b'{"status":"success","data":{"resultType":"scalar","result":[1,"%s"]}}' % value.encode())
+
+
+async def passing(b: Bench, seconds: int) -> None:
+    """Time passes with good traffic on both sides."""
+    for _ in range(seconds):
+        await b.after(1, b.cell("v2", ok=10), b.cell("v1", ok=90))
+        await turns()
+        await b.control.settled()
+
+
+async def test_a_check_is_asked_at_its_interval_and_lets_the_step_end() -> None:
+    async with bench(intent(service(rollout=CHECKED))) as b:
+        b.client.answers[PROM] = [number("0.95")]
+        await b.target("v2")
+        await passing(b, 10)
+
+        assert ("v2", Phase.STABLE, [PROM + "?query=up"] * 3) == (
+            b.position().stable,
+            b.position().phase,
+            [call.url for call in b.client.calls],
+        )
+
+
+async def test_a_check_that_fails_too_often_takes_the_candidate_out() -> None:
+    async with bench(intent(service(rollout=CHECKED))) as b:
+        b.client.answers[PROM] = [number("0.5")]
+        await b.target("v2")
+        await passing(b, 9)
+
+        assert (Phase.ROLLED_BACK, True) == (b.position().phase, "check orders failed 3 times" in b.position().reason)
+
+
+async def test_a_source_that_is_down_for_a_minute_holds_the_step_says_so_once_and_it_goes_on_when_it_is_back() -> None:
+    async with bench(intent(service(rollout=CHECKED))) as b:
+        b.client.answers[PROM] = [*(["refused the connection"] * 30), number("0.95")]
+        await b.target("v2")
+        await passing(b, 59)
+        held = b.position(), b.control.standings["shop"].verdict
+        await passing(b, 8)
+        said = [event.text for event in b.control.events.since() if event.kind.startswith("source")]
+
+        assert (Phase.PROGRESSING, 1000) == (held[0].phase, held[0].weight_bp)
+        assert held[1] is not None
+        assert ["check orders: Prometheus at http://prom refused the connection"] == held[1].figures["holding"]
+        assert [
+            "check orders: Prometheus at http://prom refused the connection; nothing is decided on it until it can be read",
+            "check orders: Prometheus at http://prom can be read again after 1m0s",
+        ] == said
+        assert "v2" == b.position().stable
+
+
+async def test_an_answer_for_a_rollout_that_has_ended_is_not_the_next_ones() -> None:
+    async with bench(intent(service(rollout=CHECKED))) as b:
+        b.client.answers[PROM] = [None]
+        await b.target("v2")
+        await passing(b, 3)
+        hanging = b.client.hanging
+        await b.control.command("shop", "abort", by="ann", reason="no")
+        await turns()
+
+        assert (1, 0) == (hanging, b.client.hanging)
