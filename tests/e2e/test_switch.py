@@ -113,6 +113,27 @@ def test_a_worker_that_is_slow_to_commit_is_found_out_without_the_barrier_and_ha
     assert (orderly, []) == (not disorders(outcome.answers, turns), outcome.failures)
 
 
+def test_a_blue_green_promotion_and_its_undo_are_the_same_switch(scene: Scene) -> None:
+    proxy = two_workers(scene)
+    shop = proxy.settings["services"]["shop"]
+    shop |= {"target": "v2", "rollout": {"strategy": "blue_green", "interval": "1s"}}
+    with Paced(proxy.port, [get()], rate=RATE / 2).running() as outcome:
+        let_pass(PAUSE_S)
+        proxy.write()
+        asked_at = CLOCK.now()
+        proxy.post("/-/reload")
+        until(lambda: proxy.service()["stable"] == "v2", EVENT_S, "v2 is promoted")
+        there = Turn("v2", asked_at, CLOCK.now())
+        let_pass(PAUSE_S)
+        asked_at = CLOCK.now()
+        proxy.say("undo")
+        back = Turn("v1", asked_at, CLOCK.now())
+        let_pass(PAUSE_S)
+
+    assert ([], [], []) == (disorders(outcome.answers, [there, back]), outcome.failures, outcome.bad)
+    assert 2 == total(proxy.metrics(), "headgate_switches_total", service="shop")
+
+
 # ---- what can go wrong in between -----------------------------------------------------------------------------------------------
 
 
@@ -145,8 +166,9 @@ def test_a_worker_that_stops_or_dies_in_the_barrier_is_replaced_and_nobody_is_an
 
 
 @rare
-def test_a_supervisor_that_is_stuck_loses_its_barrier_and_raises_it_again(scene: Scene) -> None:
-    proxy, outcome, turn = switched_with(scene, "slow_agreement", both_serve)
+@pytest.mark.parametrize("tampering", ["slow_agreement", "pause_before_hold"])
+def test_a_barrier_that_somebody_was_too_slow_for_is_raised_again_and_costs_nothing(scene: Scene, tampering: str) -> None:
+    proxy, outcome, turn = switched_with(scene, tampering, both_serve)
 
     assert ([], [], "v2") == (disorders(outcome.answers, [turn]), outcome.failures, proxy.service()["stable"])
     assert 0 == total(proxy.metrics(), "headgate_worker_restarts_total")

@@ -67,6 +67,17 @@ def stop_before_hold() -> None:
     _before_hold(lambda fleet: os.kill(fleet.pids()[1], signal.SIGSTOP))
 
 
+def pause_before_hold() -> None:
+    """Worker 1 is stopped just before it is asked to hold, and goes on a little after the others have given up on it."""
+
+    def pause(fleet: Fleet) -> None:
+        pid = fleet.pids()[1]
+        os.kill(pid, signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(1.5 * limits.CUTOVER_ANSWER_S, os.kill, pid, signal.SIGCONT)
+
+    _before_hold(pause)
+
+
 def _around_agreement(before: Callable[[Fleet], None], after: Callable[[Fleet], None]) -> None:
     agree = Fleet.agree
 
@@ -122,6 +133,7 @@ TAMPERINGS = (
     slow_commit,
     no_barrier,
     stop_before_hold,
+    pause_before_hold,
     stop_in_hold,
     kill_in_hold,
     die_before_agreement,
