@@ -45,6 +45,16 @@ class Side(msgspec.Struct, forbid_unknown_fields=True):
         self.failures += other.failures
         merge(self.latency, other.latency)
 
+    def forget(self, other: Side) -> None:
+        """Take away an earlier part of this one."""
+        self.requests -= other.requests
+        self.failures -= other.failures
+        for index, count in other.latency.items():
+            if left := self.latency[index] - count:
+                self.latency[index] = left
+            else:
+                del self.latency[index]
+
 
 class Stretch(msgspec.Struct, forbid_unknown_fields=True):
     """Both versions over the same observed ``seconds``. Of ``compared`` copies' answers ``mismatched`` differed."""
@@ -63,35 +73,36 @@ class Stretch(msgspec.Struct, forbid_unknown_fields=True):
         self.compared += other.compared
         self.mismatched += other.mismatched
 
+    def forget(self, other: Stretch) -> None:
+        """Take away an earlier part of this one."""
+        self.seconds -= other.seconds
+        self.candidate.forget(other.candidate)
+        self.stable.forget(other.stable)
+        self.compared -= other.compared
+        self.mismatched -= other.mismatched
+
 
 class _Window:
-    """The last ``length_s`` seconds in slots, oldest first; the last one is being filled."""
+    """The last ``length_s`` seconds: their sum, and its parts in slots, oldest first; the last one is being filled."""
 
     def __init__(self, length_s: float) -> None:
         self._length_s = length_s
-        self._seconds = 0.0
+        self.total = Stretch()
         self._slots: deque[Stretch] = deque([Stretch()])
 
     @property
-    def filling(self) -> Stretch:
-        """The slot of now."""
-        return self._slots[-1]
+    def filling(self) -> tuple[Stretch, Stretch]:
+        """What counts are added to."""
+        return self.total, self._slots[-1]
 
     def observed(self, seconds: float) -> None:
         """Let time pass: forget what is older than the window, and begin another slot when the present one has its length."""
-        self._seconds += seconds
-        self.filling.seconds += seconds
-        while self._seconds - self._slots[0].seconds >= self._length_s:
-            self._seconds -= self._slots.popleft().seconds
-        if self.filling.seconds * limits.CHECK_WINDOW_SLOTS >= self._length_s:
+        for stretch in self.filling:
+            stretch.seconds += seconds
+        while self.total.seconds - self._slots[0].seconds >= self._length_s:
+            self.total.forget(self._slots.popleft())
+        if self._slots[-1].seconds * limits.CHECK_WINDOW_SLOTS >= self._length_s:
             self._slots.append(Stretch())
-
-    def total(self) -> Stretch:
-        """Their sum."""
-        total = Stretch()
-        for slot in self._slots:
-            total.add(slot)
-        return total
 
 
 class Stretches:
@@ -122,13 +133,16 @@ class Stretches:
         """Count a worker's cell; one of another rollout or another version is ignored."""
         if delta.rollout != self.rollout or delta.version not in (stable, candidate):
             return
-        for stretch in self._filling():
-            (stretch.candidate if delta.version == candidate else stretch.stable).count(delta)
+        mine = Stretch()
+        (mine.candidate if delta.version == candidate else mine.stable).count(delta)
+        self.recorded(mine)
 
     def recorded(self, stretch: Stretch) -> None:
         """Add a whole stretch as it was recorded, its seconds with it."""
         for filling in self._filling():
             filling.add(stretch)
+        for window in self._windows.values():
+            window.observed(0.0)
 
     def compared(self, compared: int, mismatched: int) -> None:
         """So many copies were compared, and so many of them differed."""
@@ -138,7 +152,7 @@ class Stretches:
 
     def over(self, window_s: float) -> Stretch:
         """The last ``window_s`` seconds, or the step so far (0). Not to be changed."""
-        return self._windows[window_s].total() if window_s > 0 else self._step
+        return self._windows[window_s].total if window_s > 0 else self._step
 
     def to_json(self) -> dict[str, Any]:
         """JSON values of the step so far."""
@@ -150,7 +164,7 @@ class Stretches:
         self._step = msgspec.convert(data, Stretch, str_keys=True)
 
     def _filling(self) -> list[Stretch]:
-        return [self._step, *(window.filling for window in self._windows.values())]
+        return [self._step, *(stretch for window in self._windows.values() for stretch in window.filling)]
 
 
 def drawn_latency(delta: CellDelta) -> dict[int, int]:
