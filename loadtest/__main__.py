@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtest import budgets, hotspots, machine, report, slow, soak
+from loadtest import budgets, hotspots, machine, mirroring, report, slow, soak
 from loadtest.compare import Options, Result, Rig
 from loadtest.contenders import CONTENDERS
 from loadtest.contenders.headgate import HEADGATE
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = arguments().parse_args(argv)
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        return {"compare": compare, "check": check, "profile": profile, "soak": soaked, "slow": slowed}[options.command](options)
+        return DOES[options.command](options)
     except RigError as error:
         print(f"loadtest: {error}", file=sys.stderr)
         return 1
@@ -66,6 +66,11 @@ def arguments() -> argparse.ArgumentParser:
     lame = verbs.add_parser("slow", help=f"what {slow.CLIENTS} slow clients cost the others, in turns with and without them")
     lame.add_argument("--rounds", type=_between(1, ROUNDS_MAX), default=5)
     lame.add_argument("--seconds", type=_between(1, SECONDS_MAX), default=8, help="of one round")
+    copies = verbs.add_parser(
+        "mirror", help="what mirroring every request costs, and what a hanging shadow does, beside nginx and Envoy"
+    )
+    copies.add_argument("--rounds", type=_between(1, ROUNDS_MAX), default=5)
+    copies.add_argument("--seconds", type=_between(1, SECONDS_MAX), default=4, help="of one measurement")
     return parser
 
 
@@ -126,6 +131,13 @@ def slowed(options: argparse.Namespace) -> int:
     return 1 if any(each.failed for pair in pairs for each in pair) else 0
 
 
+def mirrored(options: argparse.Namespace) -> int:
+    """Measure mirroring; 1 when a request failed."""
+    found = mirroring.mirror(options.rounds, options.seconds, print)
+    print(f"\n{mirroring.table(found)}")
+    return 1 if any(figures.failed for figures in found.values()) else 0
+
+
 def asked(options: argparse.Namespace) -> list[Scenario]:
     """The scenarios of the command line."""
     names = options.scenario or ["small-get"]
@@ -172,6 +184,10 @@ def keep(document: dict[str, object]) -> Path:
     path = RESULTS / f"{stamp}-{scenario['name']}.json"
     path.write_text(json.dumps(document, indent=1) + "\n")
     return path
+
+
+DOES = {"compare": compare, "check": check, "profile": profile, "soak": soaked, "slow": slowed, "mirror": mirrored}
+"""By verb."""
 
 
 if __name__ == "__main__":

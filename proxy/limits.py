@@ -214,6 +214,9 @@ ADMIN_ANSWER_BYTES_MAX: Final = 32 * 1024 * KiB  # the effective configuration o
 TOKEN_BYTES_MAX: Final = 4 * KiB  # a bearer token; a longer file is the wrong file
 WATCH_INTERVAL_S: Final = 1.0  # between two looks of `status --watch` and `rollout watch`
 WATCH_LOST_MAX_S: Final = 15.0  # a watched proxy may restart; away for longer it is gone
+FOLLOW_LOST_MAX_S: Final = 120.0  # while a pipeline waits for a rollout: a new machine for the proxy takes that long
+WATCH_REPEAT_S: Final = 60.0  # a line at least in a log, while a rollout goes on and nothing changes
+WATCH_DECISIONS: Final = 6  # latest decisions that a watch shows
 
 # ---- simulation -----------------------------------------------------------------------------------------------------------------
 SIMULATED_RUNS_MAX: Final = 100_000  # rollouts of one report: a false-alarm rate of 0.001 to a tenth; minutes of computing
@@ -225,6 +228,7 @@ SIMULATED_USERS_MAX: Final = 10_000_000  # people of one rollout; those whom err
 COMPARED_BODY_BYTES_MAX: Final = 4 * 1024 * KiB  # a body after its coding is taken off; what claims to be more is compared as it came
 COMPARED_DEPTH_MAX: Final = 32  # nesting of JSON that is walked; below it values are equal or not
 NAMED_MEMBERS_MAX: Final = 64  # members that an object has names for; one with more is a map, and its keys are data
+MEMBERS_REMEMBERED_MAX: Final = 4096  # names of members, as steps of paths
 DIFFERENCES_PER_PAIR_MAX: Final = 50  # one answer in another format would else be a path for each of its values
 DIFFERENCE_CHARS_MAX: Final = 120  # a value that is shown to people
 COMPARED_PATHS_MAX: Final = 500  # (route, path, kind) of a service that are counted; more are counted together

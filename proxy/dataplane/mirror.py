@@ -122,12 +122,12 @@ def _any_of(pools: Sequence[Pool]) -> Pool:
 class Mirrored:
     """One request and its copies. ``tap`` stands in the exchange's place at its connection."""
 
-    __slots__ = ("_copies", "_failures", "_mirror", "_original", "_over", "_plane", "_request", "_route", "_waiting", "tap")
+    __slots__ = ("_copies", "_failures", "_mirror", "_original", "_over", "_plane", "_route", "_start", "_waiting", "tap")
 
     def __init__(self, plane: DataPlane, mirror: Mirror, exchange: Exchange, request: Request, route: str) -> None:
         self._plane = plane
         self._mirror = mirror
-        self._request = request
+        self._start = request.start  # not the request itself: its object is the next one's as soon as it is answered
         self._route = route
         self._original: Seen | None = None
         self._copies: list[Copy] = []
@@ -140,7 +140,7 @@ class Mirrored:
     def send(self, head: bytes) -> None:
         """Send the copies; the original has been sent."""
         plan = self._mirror.plan
-        head_request = self._request.start.method == b"HEAD"
+        head_request = self._start.method == b"HEAD"
         marked = self._mirror.copied(head)
         for index, pool in enumerate(self._mirror.places()):
             copy = Copy(
@@ -184,8 +184,7 @@ class Mirrored:
         if any(copy.capture.full for copy in self._copies):
             self._drop("memory")
             return
-        mirror, request = self._mirror, self._request
-        count, plan = mirror.count, mirror.plan
+        count, plan = self._mirror.count, self._mirror.plan
         seen = [copy.capture.seen(failure) for copy, failure in zip(self._copies, self._failures, strict=True)]
         self._end()
         failed = bool(self._failures[0])
@@ -194,8 +193,8 @@ class Mirrored:
         elif not plan.compare:
             count.end("uncompared")
         if plan.compare:
-            target = request.start.line.split(b" ")[1].decode("latin-1")
-            method = request.start.method.decode("latin-1")
+            target = self._start.line.split(b" ")[1].decode("latin-1")
+            method = self._start.method.decode("latin-1")
             pair = Pair(count.service, count.version, self._route, method, target, self._plane.mirrors.wall(), self._original, *seen)
             self._plane.mirrors.comparing.offer(pair, None if failed else count)
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from proxy import limits
-from proxy.shadow.json_diff import Difference, differences, shown
+from proxy.shadow.json_diff import Difference, Text, differences, shown
 from proxy.shadow.reply import Reply
 
 _WINDOW: Final = {b"gzip": zlib.MAX_WBITS | 16, b"x-gzip": zlib.MAX_WBITS | 16, b"deflate": zlib.MAX_WBITS}
@@ -48,7 +48,7 @@ def _cut(original: Reply, copy: Reply) -> Iterator[Difference]:
     common = min(len(original.body), len(copy.body))
     plain = not _coding(original) and not _coding(copy)
     if plain and (original.size != copy.size or original.body[:common] != copy.body[:common]):
-        yield Difference("body", "value", f"{original.size} bytes", f"{copy.size} bytes")
+        yield Difference("body", "value", Text(f"{original.size} bytes"), Text(f"{copy.size} bytes"))
 
 
 def media_type(reply: Reply) -> bytes:
@@ -86,13 +86,14 @@ def _refuse(word: str) -> Any:
     raise ValueError(f"{word} is no JSON (RFC 8259 section 6)")
 
 
-def first_difference(original: bytes, copy: bytes) -> tuple[str, str]:
+def first_difference(original: bytes, copy: bytes) -> tuple[Text, Text]:
     """The surroundings of the first byte in which two texts differ, from both."""
     at = next((i for i, (a, b) in enumerate(zip(original, copy, strict=False)) if a != b), min(len(original), len(copy)))
     begin = max(0, at - limits.DIFFERENCE_CHARS_MAX // 4)
     end = begin + limits.DIFFERENCE_CHARS_MAX // 2
-    return shown(original[begin:end].decode("utf-8", "replace")), shown(copy[begin:end].decode("utf-8", "replace"))
+    one, other = (Text(shown(body[begin:end].decode("utf-8", "replace"))) for body in (original, copy))
+    return one, other
 
 
-def _digest(body: bytes) -> str:
-    return f"{len(body)} bytes, sha256 {sha256(body).hexdigest()[:16]}"
+def _digest(body: bytes) -> Text:
+    return Text(f"{len(body)} bytes, sha256 {sha256(body).hexdigest()[:16]}")

@@ -11,7 +11,7 @@ from typing import Final
 
 from proxy import limits
 from proxy.shadow import bodies, fields
-from proxy.shadow.json_diff import Difference
+from proxy.shadow.json_diff import Difference, Text
 from proxy.shadow.reply import Reply
 
 STATUS: Final = "status"
@@ -38,9 +38,9 @@ def compare(original: Reply, copy: Reply, rules: Rules) -> list[Difference]:
     if original.failure or copy.failure:
         if original.failure == copy.failure:
             return []
-        found = [Difference(FAILURE, "value", original.failure or str(original.status), copy.failure or str(copy.status))]
+        found = [Difference(FAILURE, "value", *(Text(reply.failure or reply.status) for reply in (original, copy)))]
     elif original.status != copy.status:
-        found = [Difference(STATUS, "value", str(original.status), str(copy.status))]
+        found = [Difference(STATUS, "value", original.status, copy.status)]
     else:
         found = [*fields.differences(original, copy), *bodies.body_differences(original, copy)]
     return [difference for difference in found if not rules.cover(difference.path)][: limits.DIFFERENCES_PER_PAIR_MAX]

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from proxy.shadow import looks
-from proxy.shadow.json_diff import Difference
+from proxy.shadow.json_diff import NOTHING, Difference, Text
 from proxy.shadow.reply import Reply
 
 OF_THE_MOMENT: Final = frozenset(
@@ -49,9 +49,13 @@ def _has(reply: Reply, name: bytes) -> bool:
 def _field(name: bytes, original: bytes, copy: bytes, here: bool, there: bool) -> Iterator[Difference]:
     path = f"header:{name.decode('latin-1')}"
     if here != there:
-        yield Difference(path, "missing" if here else "extra", original.decode("latin-1"), copy.decode("latin-1"))
+        yield Difference(path, "missing" if here else "extra", _text(original), _text(copy))
     elif name not in PRESENT and _means(name, original) != _means(name, copy):
-        yield Difference(path, "value", original.decode("latin-1"), copy.decode("latin-1"))
+        yield Difference(path, "value", _text(original), _text(copy))
+
+
+def _text(value: bytes) -> Text:
+    return Text(value.decode("latin-1"))
 
 
 def _means(name: bytes, value: bytes) -> object:
@@ -87,8 +91,8 @@ def _cookies(original: dict[str, str], copy: dict[str, str]) -> Iterator[Differe
     for name in original.keys() | copy.keys():
         path = f"header:set-cookie[{name}]"
         if name not in copy:
-            yield Difference(path, "missing", original[name])
+            yield Difference(path, "missing", Text(original[name]))
         elif name not in original:
-            yield Difference(path, "extra", "", copy[name])
+            yield Difference(path, "extra", NOTHING, Text(copy[name]))
         elif original[name] != copy[name]:
-            yield Difference(path, "value", original[name], copy[name])
+            yield Difference(path, "value", Text(original[name]), Text(copy[name]))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from proxy import limits
@@ -26,13 +27,31 @@ Value = Any
 """What ``json.loads`` makes."""
 
 
+class Text(str):
+    """A value that is shown as it stands, not as JSON."""
+
+
+NOTHING: Final = Text("")
+"""What is not there."""
+
+
 class Difference(NamedTuple):
-    """Where and how two answers differ, and both values in short, for people."""
+    """Where and how two answers differ, and the values of both there; most are never looked at, so they are shown when asked for."""
 
     path: str
     kind: str
-    original: str = ""
-    copy: str = ""
+    one: Value = NOTHING
+    other: Value = NOTHING
+
+    @property
+    def original(self) -> str:
+        """The original's value in short, for people."""
+        return shown(self.one)
+
+    @property
+    def copy(self) -> str:
+        """The copy's."""
+        return shown(self.other)
 
 
 def differences(original: Value, copy: Value) -> list[Difference]:
@@ -47,33 +66,38 @@ def differences(original: Value, copy: Value) -> list[Difference]:
 
 def shown(value: Value) -> str:
     """A value in a line, without what is never shown, cut to ``limits.DIFFERENCE_CHARS_MAX``."""
-    text = json.dumps(redact.value(value), ensure_ascii=False, sort_keys=True)
+    text = str(value) if isinstance(value, Text) else json.dumps(redact.value(value), ensure_ascii=False, sort_keys=True)
     return text if len(text) <= limits.DIFFERENCE_CHARS_MAX else text[: limits.DIFFERENCE_CHARS_MAX - 1] + "…"
 
 
 def _compare(path: str, original: Value, copy: Value, depth: int) -> Iterator[Difference]:
     if type_of(original) != type_of(copy):
-        yield Difference(path, "type", shown(original), shown(copy))
+        yield Difference(path, "type", original, copy)
     elif depth >= limits.COMPARED_DEPTH_MAX:
         if original != copy:
-            yield Difference(path, "value", shown(original), shown(copy))
+            yield Difference(path, "value", original, copy)
     elif isinstance(original, dict):
         yield from _objects(path, original, copy, depth + 1)
     elif isinstance(original, list):
         yield from _arrays(path, original, copy, depth + 1)
     elif not alike(original, copy):
-        yield Difference(path, "value", shown(original), shown(copy))
+        yield Difference(path, "value", original, copy)
+
+
+_TYPES: Final[dict[type, str]] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
 
 
 def type_of(value: Value) -> str:
     """``null``, ``boolean``, ``number``, ``string``, ``array`` or ``object``; 1 and 1.0 are both numbers (RFC 8259 section 6)."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "number"
-    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
+    return _TYPES[type(value)]
 
 
 def alike(original: Value, copy: Value) -> bool:
@@ -81,8 +105,7 @@ def alike(original: Value, copy: Value) -> bool:
     if original == copy:
         return True
     if isinstance(original, str):
-        kind = looks.text(original)
-        return bool(kind) and kind == looks.text(copy)
+        return looks.same(original, copy)
     return type_of(original) == "number" and looks.same_moment(original, copy)
 
 
@@ -95,10 +118,10 @@ def _objects(path: str, original: dict[str, Value], copy: dict[str, Value], dept
         if key in copy:
             yield from _compare(at, value, copy[key], depth)
         else:
-            yield Difference(at, "missing", shown(value))
+            yield Difference(at, "missing", value)
     for key, value in copy.items():
         if key not in original:
-            yield Difference(path + member(key), "extra", "", shown(value))
+            yield Difference(path + member(key), "extra", NOTHING, value)
 
 
 def is_map(value: dict[str, Value]) -> bool:
@@ -106,6 +129,7 @@ def is_map(value: dict[str, Value]) -> bool:
     return len(value) > limits.NAMED_MEMBERS_MAX or (bool(value) and all(looks.odd_key(key) for key in value))
 
 
+@lru_cache(limits.MEMBERS_REMEMBERED_MAX)
 def member(key: str) -> str:
     """A member's step in a path: ``.name``, or ``['a key']`` when it is no plain word."""
     if len(key) <= limits.DIFFERENCE_CHARS_MAX and key.replace("_", "a").replace("-", "a").isalnum() and not key[0].isdigit():
@@ -126,16 +150,16 @@ def _maps(path: str, original: dict[str, Value], copy: dict[str, Value], depth: 
             yield from _compare(path, original[one], copy[other], depth)
         lost, new = lost[len(new) :], new[len(lost) :]
     if lost:
-        yield Difference(path, "missing", shown({key: original[key] for key in lost[:1]}))
+        yield Difference(path, "missing", {key: original[key] for key in lost[:1]})
     if new:
-        yield Difference(path, "extra", "", shown({key: copy[key] for key in new[:1]}))
+        yield Difference(path, "extra", NOTHING, {key: copy[key] for key in new[:1]})
 
 
 def _arrays(path: str, original: list[Value], copy: list[Value], depth: int) -> Iterator[Difference]:
     """Elements are paired by what names them, else by their place; the same elements in another order differ in their order only."""
     at = f"{path}[]"
     if len(original) != len(copy):
-        yield Difference(path, "length", str(len(original)), str(len(copy)))
+        yield Difference(path, "length", len(original), len(copy))
     if not original or not copy:
         return
     named = _named(original, copy)
@@ -143,11 +167,11 @@ def _arrays(path: str, original: list[Value], copy: list[Value], depth: int) -> 
         yield from _paired(path, *named, depth)
         return
     if len(original) == len(copy):
-        seen, other = [canonical(value) for value in original], [canonical(value) for value in copy]
+        seen, other = [_key(value) for value in original], [_key(value) for value in copy]
         if seen == other:
             return
         if sorted(seen) == sorted(other):
-            yield Difference(path, "order", shown(original), shown(copy))
+            yield Difference(path, "order", original, copy)
             return
     for one, another in zip(original, copy, strict=False):
         yield from _compare(at, one, another, depth)
@@ -177,14 +201,22 @@ def _by(name: str, elements: list[Value]) -> dict[str, Value] | None:
 def _paired(path: str, original: dict[str, Value], copy: dict[str, Value], depth: int) -> Iterator[Difference]:
     common = [key for key in original if key in copy]
     if common != [key for key in copy if key in original]:
-        yield Difference(path, "order", shown(list(original)), shown(list(copy)))
+        yield Difference(path, "order", list(original), list(copy))
     for key in common:
         yield from _compare(f"{path}[]", original[key], copy[key], depth)
     lost, new = [key for key in original if key not in copy], [key for key in copy if key not in original]
     if lost:
-        yield Difference(f"{path}[]", "missing", shown(original[lost[0]]))
+        yield Difference(f"{path}[]", "missing", original[lost[0]])
     if new:
-        yield Difference(f"{path}[]", "extra", "", shown(copy[new[0]]))
+        yield Difference(f"{path}[]", "extra", NOTHING, copy[new[0]])
+
+
+def _key(value: Value) -> str:
+    """The canonical text of an element; lists of words are the commonest, so they are quick."""
+    if isinstance(value, str):
+        kind = looks.text(value)
+        return f"<{kind}>" if kind else f"'{value}"
+    return canonical(value)
 
 
 def canonical(value: Value) -> str:

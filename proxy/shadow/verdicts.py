@@ -72,17 +72,31 @@ def _alone(count: PathCount) -> PathVerdict:
 
 
 def _paired(count: PathCount, paths: int) -> PathVerdict:
-    evidence = log_evidence([ShareFailures(SHARE_BP // 2, count.copy_only, count.noise_only)], 1.0)
-    threshold = math.log(max(1, paths) / ALPHA)
-    p = mcnemar(count.copy_only, count.noise_only)
     counted = f"only the candidate in {count.copy_only} pairs, only the noise leg in {count.noise_only}, both in {count.both}"
-    if evidence >= threshold and count.copy_only >= DIFFERENCES_MIN:
-        finding = Finding.DIFFERS
-    elif count.noise_only + count.both >= DIFFERENCES_MIN:
-        finding = Finding.NOISE
-    else:
-        finding = Finding.UNKNOWN
-    return PathVerdict(finding, counted, evidence, threshold, p)
+    p = mcnemar(count.copy_only, count.noise_only)
+    return PathVerdict(_paired_finding(count, paths), counted, _evidence(count), _threshold(paths), p)
+
+
+def _paired_finding(count: PathCount, paths: int) -> Finding:
+    if _proven(count, _threshold(paths)):
+        return Finding.DIFFERS
+    return Finding.NOISE if count.noise_only + count.both >= DIFFERENCES_MIN else Finding.UNKNOWN
+
+
+def _proven(count: PathCount, threshold: float) -> bool:
+    """Whether the evidence is enough. Most paths are far from it, which is seen without weighing: each pair of the candidate's at most
+    doubles it, and no more of those than of the noise leg's are no evidence."""
+    if count.copy_only < DIFFERENCES_MIN or count.copy_only <= count.noise_only or count.copy_only * math.log(2) < threshold:
+        return False
+    return _evidence(count) >= threshold
+
+
+def _evidence(count: PathCount) -> float:
+    return log_evidence([ShareFailures(SHARE_BP // 2, count.copy_only, count.noise_only)], 1.0)
+
+
+def _threshold(paths: int) -> float:
+    return math.log(max(1, paths) / ALPHA)
 
 
 def mcnemar(copy_only: int, noise_only: int) -> float:
@@ -114,7 +128,11 @@ def finding_at(counts: Counts, route: str, difference: Difference, allow: Rules)
     """What is known by now of a difference that has just been counted; one that is counted under ``OTHER`` is not known."""
     counted = counts.routes.get(route)
     count = counted.paths.get(key_of(difference.path, difference.kind)) if counted is not None else None
-    return Finding.UNKNOWN if count is None else judge(count, counts.paths, noise=bool(counts.noise), allow=allow).finding
+    if count is None:
+        return Finding.UNKNOWN
+    if allow.cover(count.path):
+        return Finding.ALLOWED
+    return _paired_finding(count, counts.paths) if counts.noise else _alone(count).finding
 
 
 def differing(counts: Counts, allow: Rules) -> list[tuple[str, PathCount, PathVerdict]]:

@@ -98,10 +98,17 @@ class Process:
         while True:
             line, pair = await self._queue.get()
             began = process_time()
-            line.compared(self._comparer.add(pair))
+            line.compared(self._compare(pair))
             owed_s += (process_time() - began) * (1 / limits.COMPARER_CPU_SHARE - 1)
             await asyncio.sleep(owed_s)  # none is a turn of the loop, in which the channel is heard
             owed_s = 0.0
+
+    def _compare(self, pair: Pair) -> bool:
+        try:
+            return self._comparer.add(pair)
+        except Exception as error:  # answers are anybody's bytes: one that finds a bug must not end comparing for all others
+            sys.stderr.write(f"headgate-comparer: {pair.method} of {pair.service} ({pair.route}) could not be compared: {error!r}\n")
+            return False
 
     async def tell(self) -> None:
         """Say how services stand, and keep it."""

@@ -350,3 +350,12 @@ async def test_a_shadow_that_is_taken_out_of_the_plan_loses_its_connections(talk
     await talk.client.says(GET)
 
     assert (talk.origin(talk.to(9002)).closing, talk.ports().count(9002)) == (True, 1)
+
+
+async def test_a_pair_is_of_its_own_request_whatever_its_client_asks_next(talk: Talk) -> None:
+    await talk.client.says(GET)
+    await talk.origin_says(OK, talk.to(9001))
+    await talk.client.says(GET.replace(b"GET /a?b=1", b"HEAD /other"))
+    await talk.origin_says(OK, 1)
+
+    assert [(pair.method, pair.target) for pair in talk.compared.pairs] == [("GET", "/a?b=1")]

@@ -70,7 +70,7 @@ def test_json_deeper_than_anybody_reads_is_compared_by_digest() -> None:
 def test_text_is_told_by_its_first_difference() -> None:
     [difference] = body_differences(reply(b"<p>one</p>", "text/html"), reply(b"<p>two</p>", "text/html"))
 
-    assert difference == ("body", "value", '"<p>one</p>"', '"<p>two</p>"')
+    assert (difference.original, difference.copy) == ('"<p>one</p>"', '"<p>two</p>"')
 
 
 def test_the_surroundings_of_a_first_difference_are_short() -> None:

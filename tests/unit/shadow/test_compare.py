@@ -29,7 +29,7 @@ def test_another_status_is_the_one_difference() -> None:
 def test_a_copy_that_broke_is_a_difference() -> None:
     [difference] = compare(reply(), Reply(0, failure="timeout"), Rules())
 
-    assert difference == ("failure", "value", "200", "timeout")
+    assert (difference.path, difference.original, difference.copy) == ("failure", "200", "timeout")
 
 
 def test_two_that_broke_alike_do_not_differ() -> None:

@@ -142,3 +142,19 @@ def test_samples_are_left_out_of_a_file_that_would_be_too_large(tmp_path: Path, 
     comparer.keep()
 
     assert [p["samples"] for p in (comparing(tmp_path / "f").report("shop") or {})["routes"][0]["paths"]] == [[]]
+
+
+def test_samples_of_every_kind_can_be_kept(tmp_path: Path) -> None:
+    comparer = comparing(tmp_path / "f")
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+    for original, copy in (
+        (Seen(200, head, b"a", 1), Seen(200, head, b"b", 1)),
+        (Seen(200, head), Seen(500, head)),
+        (Seen(200, head), Seen(0, failure="reset")),
+        (Seen(200, head.replace(b"plain", b"html")), Seen(200, head)),
+    ):
+        comparer.add(Pair("shop", "v2", "r", "GET", "/", 1.0, original, copy))
+    comparer.keep()
+    kept = [(p["path"], p["samples"][0]["copy"]) for p in (comparing(tmp_path / "f").report("shop") or {})["routes"][0]["paths"]]
+
+    assert sorted(kept) == [("body", '"b"'), ("failure", "reset"), ("header:content-type", "text/plain"), ("status", "500")]

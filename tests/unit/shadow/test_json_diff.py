@@ -72,7 +72,9 @@ def test_elements_with_drawn_names_are_held_by_their_place() -> None:
 
 
 def test_both_values_are_shown_in_short() -> None:
-    assert differences({"a": 1}, {"a": "x" * 500})[0] == ("$.a", "type", "1", '"' + "x" * (limits.DIFFERENCE_CHARS_MAX - 2) + "…")
+    [found] = differences({"a": 1}, {"a": "x" * 500})
+
+    assert (found.original, found.copy) == ("1", '"' + "x" * (limits.DIFFERENCE_CHARS_MAX - 2) + "…")
 
 
 def test_no_more_differences_than_the_bound_are_told() -> None:

@@ -57,3 +57,21 @@ def test_two_numbers_are_one_moment_when_both_are_unix_times_less_than_a_day_apa
 )
 def test_a_key_that_was_not_written_by_a_person_is_odd(key: str, odd: bool) -> None:
     assert looks.odd_key(key) is odd
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("a", "a", True),
+        ("a", "b", False),
+        ("0123456789abcdef", "0123456789012345", True),
+        ("0123456789012345", "5432109876543210", False),
+        ("d41d8cd98f00b204e9800998ecf8427e", "0123456789abcdef", False),
+        ("V1StGXR8_Z5jdHi6B-myT", "vvstgxrr_zzjdhiibbmyt", True),
+        ("V1StGXR8_Z5jdHi6B-myT", "too short", False),
+        ("2026-11-24T12:00:00Z", "2026-11-24 12:00:01", True),
+        ("2026-11-24T12:00:00Z", "0b6fbe0e-7d4c-4a0e-9e59-0a3e5b1d7f11", False),
+    ],
+)
+def test_two_texts_are_the_same_kind_of_thing(one: str, other: str, same: bool) -> None:
+    assert looks.same(one, other) is same
