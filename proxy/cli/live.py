@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import os
-import sys
-import time  # only to sleep
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from proxy import limits
 from proxy.cli.address import Found, find
-from proxy.cli.client import AdminClient, Refused, Unreachable
+from proxy.cli.client import AdminClient, Refused
 from proxy.cli.configured import config_option, counted
 from proxy.cli.output import output_option, remark, say
-from proxy.clock import Clock, SystemClock
 from proxy.errors import OperatorError
 from proxy.model.intent import Admin
-
-_CLOCK = SystemClock()
 
 
 def connection_options(verb: Callable[..., Any]) -> Callable[..., Any]:
@@ -99,7 +93,7 @@ def reload_text(answer: dict[str, Any]) -> str:
 
 @click.command()
 @click.argument("service", required=False)
-@click.option("--watch", is_flag=True, help="Show it again every second until interrupted.")
+@click.option("--watch", is_flag=True, help="Go on until interrupted: redrawn on a terminal, else a line a change.")
 @connection_options
 @output_option
 def status(service: str | None, watch: bool, admin: str | None, token_file: str | None, config: str | None, output: str) -> int:
@@ -135,36 +129,18 @@ def _show(body: Any) -> None:
 
 
 def _watch(client: AdminClient, service: str | None, output: str) -> None:
-    """Redraw on a terminal, append elsewhere; a proxy that is away for a moment is waited for."""
-    redraw = sys.stdout.isatty() and output == "text"
-    for body in looks(client, service):
-        if redraw:
-            click.clear()
-        if output == "json":
-            import json
+    """Until interrupted: a terminal is redrawn, a pipe gets a line a change. A proxy that is away for a moment is waited for."""
+    from proxy.cli.watching import Lines, looks, screen
 
-            click.echo(json.dumps(body))  # one line a look, so that it can be read as a stream
-        else:
-            _show(body)
-        sys.stdout.flush()
+    with screen(output) as shown:
+        lines = Lines(output)
+        for body in looks(lambda: look(client, service)):
+            if shown is not None:
+                from proxy.cli.status_view import render
 
-
-def looks(client: AdminClient, service: str | None, *, every_s: float = limits.WATCH_INTERVAL_S, clock: Clock = _CLOCK) -> Any:
-    """Look again and again, without end. A proxy away for over WATCH_LOST_MAX_S raises what it was away with."""
-    lost_since: float | None = None
-    while True:
-        try:
-            body = look(client, service)
-        except Unreachable as error:
-            now = clock.now()
-            lost_since = now if lost_since is None else lost_since
-            if now - lost_since > limits.WATCH_LOST_MAX_S:
-                raise
-            remark(f"headgate: {error}; looking again")
-        else:
-            lost_since = None
-            yield body
-        time.sleep(every_s)
+                shown.draw(render(body))
+            else:
+                lines.tell([body] if service else body.get("services", []))
 
 
 @click.command()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from proxy.cli.client import AdminClient
+from proxy.cli.client import AdminClient, Refused
 from proxy.cli.explaining import explain
-from proxy.cli.live import connect, connection_options, looks, quoted
-from proxy.cli.output import output_option, say
+from proxy.cli.following import Followed, follow
+from proxy.cli.live import connect, connection_options, quoted
+from proxy.cli.output import output_option, remark, say
+from proxy.cli.watching import line
 
 
 @click.group()
@@ -23,6 +25,26 @@ def _verb(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _force = click.option("--force", is_flag=True, help="Although the version does not run on the present schema; it is recorded.")
+
+
+_timeout = click.option(
+    "--timeout",
+    "timeout_s",
+    metavar="DURATION",
+    default="0",
+    callback=lambda ctx, param, text: seconds(ctx, param, text),
+    help="Exit 1 when it has not ended by then, like 30m; the rollout goes on. [else however long it takes]",
+)
+
+
+def seconds(ctx: click.Context | None, param: click.Parameter | None, text: str) -> float:
+    """A duration as the configuration writes it, in seconds."""
+    from proxy.config.scalars import duration_s
+
+    try:
+        return duration_s(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def _said(force: bool, **body: Any) -> dict[str, Any]:
@@ -39,12 +61,27 @@ def _post(client: AdminClient, service: str, verb: str, body: dict[str, Any], ou
 @_verb
 @click.option("--to", "target", metavar="VERSION", required=True, help="The version to roll out.")
 @click.option("--wait", is_flag=True, help="Stay until it ends: 0 promoted, 1 rolled back.")
+@_timeout
 @_force
-def start(service: str, target: str, wait: bool, force: bool, output: str, **where: Any) -> int:
-    """Begin a rollout to a version; kept until the configuration's target next changes."""
-    client = connect(**where)
-    _post(client, service, "start", _said(force, to=target), output)
-    return follow(looks(client, service), service, target, output) if wait else 0
+def start(service: str, target: str, wait: bool, timeout_s: float, force: bool, output: str, **where: Any) -> int:
+    """Begin a rollout to a version; kept until the configuration's target next changes.
+
+    With --wait, a version that is stable already is done, and a rollout to it that runs already is followed: a pipeline may run twice.
+    """
+    client, path = connect(**where), f"/api/v1/services/{quoted(service)}"
+    if not wait:
+        _post(client, service, "start", _said(force, to=target), output)
+        return 0
+    try:
+        view = client.post(f"{path}/rollout/start", _said(force, to=target))
+    except Refused as refusal:
+        view = client.get(path)
+        if refusal.status != 409 or target not in (view["stable"] if view["phase"] == "stable" else "", view["candidate"]):
+            raise
+        if view["phase"] == "rolled_back":
+            raise
+        remark(f"headgate: {refusal}")
+    return follow(client, service, path, output, Followed(target, int(view.get("rollout") or 0)), timeout_s=timeout_s)
 
 
 @rollout.command()
@@ -111,38 +148,13 @@ def history(service: str, output: str, **where: Any) -> None:
 
 @rollout.command()
 @_verb
-def watch(service: str, output: str, **where: Any) -> int:
-    """Print each change until the rollout ends: exit 0 when promoted, 1 when rolled back."""
-    return follow(looks(connect(**where), service), service, "", output)
+@_timeout
+def watch(service: str, timeout_s: float, output: str, **where: Any) -> int:
+    """Stay with the rollout until it ends: exit 0 when promoted, 1 when rolled back.
+
+    Redrawn on a terminal, else a line a change.
+    """
+    return follow(connect(**where), service, f"/api/v1/services/{quoted(service)}", output, Followed(), timeout_s=timeout_s)
 
 
 rollout.add_command(explain)
-
-
-def follow(views: Iterable[dict[str, Any]], service: str, target: str, output: str) -> int:
-    """Print each change of ``views`` until the service rests. 0: on what was being tried (or nothing was); 1: on something else."""
-    tried, last = target, ""
-    for view in views:
-        tried = str(view.get("candidate") or "") or tried
-        said = line(view, service)
-        if said != last:
-            say(output, view, said)
-            last = said
-        phase = view.get("phase")
-        if phase == "stable":
-            return 0 if tried in ("", view.get("stable")) else 1
-        if phase == "rolled_back":
-            return 1
-    return 1
-
-
-def line(view: dict[str, Any], service: str) -> str:
-    """A service's state in a line."""
-    phase, stable, candidate = view.get("phase", "?"), view.get("stable", "?"), view.get("candidate") or ""
-    weights = view.get("weights") or {}
-    said = f"{service}: {phase}, stable {stable}"
-    if candidate:
-        said += f", candidate {candidate} at {float(weights.get(candidate, 0)):g} %"
-        said += f", step {step + 1}" if isinstance(step := view.get("step"), int) else ""
-    because = view.get("waiting_for") or (view.get("reason") if phase == "rolled_back" else "")
-    return f"{said}: {because}" if because else said

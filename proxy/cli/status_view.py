@@ -12,6 +12,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from proxy import limits
+from proxy.cli.progress_view import decisions, plan_text, progress
+
 _PHASE_STYLES = {
     "stable": "green",
     "progressing": "cyan",
@@ -66,6 +69,14 @@ def _proxy(body: Mapping[str, Any]) -> Text:
     return Text(" · ".join(said), style="dim")
 
 
+def watched(views: Sequence[Mapping[str, Any]], latest: Mapping[str, Sequence[Mapping[str, Any]]]) -> RenderableType:
+    """What a watch shows: each service, with its latest decisions by name."""
+    parts: list[RenderableType] = []
+    for view in views:
+        parts += [_service(view), *decisions(latest.get(str(view.get("service")), ()), limits.WATCH_DECISIONS)]
+    return Group(*parts)
+
+
 def _service(view: Mapping[str, Any]) -> Group:
     phase = str(view.get("phase", "?"))
     title = Text.assemble((str(view.get("service", "?")), "bold"), "  ", (phase, _PHASE_STYLES.get(phase, "")))
@@ -74,7 +85,10 @@ def _service(view: Mapping[str, Any]) -> Group:
         title.append(f"  {view.get('stable')} -> {candidate}")
         if view.get("step") is not None:
             title.append(f", step {step_text(view)}")
-    parts: list[RenderableType] = [title, _versions(view)]
+    parts: list[RenderableType] = [title]
+    if view.get("plan"):
+        parts.append(Text(plan_text(view), style="dim"))
+    parts += [_versions(view), *progress(view)]
     if view.get("waiting_for"):
         parts.append(Text(f"waits for: {view['waiting_for']}"))
     verdict = view.get("last_verdict")

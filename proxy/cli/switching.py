@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from proxy.cli.live import connect, connection_options, looks, quoted
+from proxy.cli.live import connect, connection_options, look, quoted
 from proxy.cli.output import output_option, say
+from proxy.cli.watching import looks
 
 LOOK_S = 0.1
 LOOKS = 5
@@ -31,7 +32,7 @@ def switch(service: str, target: str, reason: str, force: bool, output: str, **w
     body = {"to": target} | ({"reason": reason} if reason else {}) | ({"force": True} if force else {})
     client = connect(**where)
     view = client.post(f"/api/v1/services/{quoted(service)}/switch", body)
-    for again in islice(looks(client, service, every_s=LOOK_S), LOOKS):
+    for again in islice(looks(lambda: look(client, service), every_s=LOOK_S), LOOKS):
         seen = again.get("last_switch")
         if not seen or seen["new_first_at_s"] is not None:
             view = again

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from proxy.cli import live, switching
+from proxy.cli import switching, watching
 from proxy.cli.main import main
 from tests.kit.pretended_admin import PretendedAdmin, pretended_admin
 
@@ -24,6 +24,7 @@ SHOP = {
     "observed": {},
     "waiting_for": "12 of 20 requests",
 }
+MORE = SHOP | {"step": 1, "weights": {"v1": 50.0, "v2": 50.0}}
 PROMOTED = SHOP | {"stable": "v2", "candidate": "", "phase": "stable", "weights": {"v2": 100.0}, "waiting_for": ""}
 ROLLED_BACK = SHOP | {"phase": "rolled_back", "weights": {"v1": 100.0}, "waiting_for": ""}
 
@@ -92,7 +93,7 @@ def test_an_unknown_service_is_one_line_and_exit_1(admin: PretendedAdmin, capsys
 def test_a_watch_appends_when_it_is_not_on_a_terminal(
     admin: PretendedAdmin, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    admin.says("GET /api/v1/services/shop", SHOP)
+    admin.says("GET /api/v1/services/shop", [SHOP, SHOP | {"waiting_for": "13 of 20 requests"}, MORE])
     naps = iter([None, None])
 
     def nap(_: float) -> None:
@@ -101,11 +102,11 @@ def test_a_watch_appends_when_it_is_not_on_a_terminal(
         except StopIteration:
             raise KeyboardInterrupt from None
 
-    monkeypatch.setattr(live.time, "sleep", nap)
+    monkeypatch.setattr(watching.time, "sleep", nap)
 
     code, out, _ = call(capsys, "status", "shop", "--watch", "--output", "json")
 
-    assert (130, [SHOP] * 3) == (code, [json.loads(line) for line in out.splitlines()])
+    assert (130, [SHOP, MORE]) == (code, [json.loads(line) for line in out.splitlines()])
 
 
 def test_a_ready_proxy_is_healthy(admin: PretendedAdmin, capsys: pytest.CaptureFixture[str]) -> None:
@@ -170,14 +171,14 @@ def test_a_watch_ends_as_the_rollout_does(
     last: dict[str, Any],
     expected: int,
 ) -> None:
-    monkeypatch.setattr(live.time, "sleep", lambda _: None)
+    monkeypatch.setattr(watching.time, "sleep", lambda _: None)
     admin.says("GET /api/v1/services/shop", [SHOP, SHOP, last])
 
     assert expected == call(capsys, "rollout", "watch", "shop")[0]
 
 
 def test_start_can_wait_for_the_end(admin: PretendedAdmin, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live.time, "sleep", lambda _: None)
+    monkeypatch.setattr(watching.time, "sleep", lambda _: None)
     admin.says("POST /api/v1/services/shop/rollout/start", SHOP)
     admin.says("GET /api/v1/services/shop", [SHOP, ROLLED_BACK])
 
