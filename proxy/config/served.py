@@ -10,12 +10,11 @@ from typing import Any, Final
 
 NOT_SERVED: Final[dict[str, frozenset[str]]] = {
     "File": frozenset({"experiments", "flags", "gitops", "fleet"}),
-    "Rollout": frozenset({"batch", "min_ready", "slow_start", "ready_timeout", "on_unhealthy"}),
 }
 """Keys by the name of the schema's mapping."""
 
-NOT_SERVED_WORDS: Final[dict[str, frozenset[str]]] = {"strategy": frozenset({"rolling"})}
-"""Words by their key."""
+NOT_SERVED_WORDS: Final[dict[str, frozenset[str]]] = {}
+"""Words by their key; none at present."""
 
 
 def only_served(part: str, shown: dict[str, Any]) -> dict[str, Any]:

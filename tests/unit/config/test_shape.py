@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import merge
+from proxy.config import merge, served
 from proxy.config.shape import Shaped, shape
 
 
@@ -68,3 +68,12 @@ def test_whatever_is_given_something_is_read(tmp_path: Path, text: str) -> None:
 
     assert keys
     assert [] == [route for route in result.file.routes if route is not None]
+
+
+def test_what_is_not_served_is_a_mistake_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(served.NOT_SERVED, "Step", frozenset({"shadow"}))
+    monkeypatch.setitem(served.NOT_SERVED_WORDS, "balance", frozenset({"round_robin"}))
+    steps = "rollout: {steps: [{weight: 1}, {shadow: {percent: 5}}]}"
+    _, keys = shaped(tmp_path, GOOD.replace("target: v1", f"target: v1, balance: round_robin, {steps}"))
+
+    assert ["services.shop.balance", "services.shop.rollout.steps[1].shadow"] == sorted(keys)
