@@ -198,6 +198,9 @@ class Bench:
         self.client = PretendedClient()
         self.failures: list[BaseException] = []
         self.failed = asyncio.Event()
+        self.may_fail = False
+        """Whether the test waits for a task to fail; else a failure is the test's."""
+        self.test: asyncio.Task[Any] | None = None
         self.tasks = TaskGroup(self._task_failed)
         self.control = Control(
             first,
@@ -214,6 +217,8 @@ class Bench:
     def _task_failed(self, name: str, error: BaseException) -> None:
         self.failures.append(error)
         self.failed.set()
+        if not self.may_fail and self.test is not None:
+            self.test.cancel()  # it would wait for ever for a loop that has ended
 
     def _load(self) -> Intent:
         if isinstance(self.file, OperatorError):
@@ -284,11 +289,14 @@ async def bench(
     """A bench with a running loop, and its workers up unless told otherwise."""
     made = Bench(first or intent(), kept, series)
     await made.control.start()
+    made.test = asyncio.current_task()
     made.tasks.spawn(made.control.run(), name="control")
-    if up:
-        await made.up()
-    made.journal.clear()
     try:
+        if up:
+            await made.up()
+        made.journal.clear()
         yield made
+    except asyncio.CancelledError:
+        raise made.failures[0] if made.failures else asyncio.CancelledError from None
     finally:
         await made.tasks.close()

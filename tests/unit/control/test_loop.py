@@ -159,6 +159,7 @@ async def test_a_worker_that_comes_back_serves_the_plan_in_force() -> None:
 
 async def test_a_first_plan_that_a_worker_refuses_ends_the_loop() -> None:
     async with bench(up=False) as b:
+        b.may_fail = True
         b.workers.refusing = {0: "bad regex"}
         b.control.worker_up(0, 1)
         await b.failed.wait()
