@@ -119,6 +119,7 @@ def test_undo_where_nothing_was_before_says_so() -> None:
     asyncio.run(story())
 
 
+@pytest.mark.asyncio
 async def test_no_request_is_switched_between_versions_on_the_same_addresses() -> None:
     first = intent(replace(service(), versions=(version("v1", 9001), version("v2", 9001))))
     async with bench(first) as b:
