@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from proxy.model.position import Finding, Position, Record, Revision, Verdict
-from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
-from proxy.rollout.machine import Applied, Command, Event, Measured, Publish, TargetSet, initial, step
+from proxy.model.rollout import GateStep, Hook, Rolling, RolloutPlan, WeightStep
+from proxy.rollout.events import Applied, Command, EndpointLevel, Event, Heard, Measured, Publish, TargetSet
+from proxy.rollout.machine import initial, step
 from proxy.store import Store
 
 PLAN = RolloutPlan(steps=(WeightStep(500, for_s=2.0), GateStep(), WeightStep(5000, for_s=1.0, min_requests=3)))
@@ -30,6 +32,29 @@ DONE = Applied(1, 0.1)
 PROMOTED = (TargetSet("v2", "f2", PLAN), DONE, WELL, WELL, Command("promote", "ann"), DONE, WELL, WELL, DONE, DONE)
 ROLLED_BACK = (TargetSet("v2", "f2", PLAN), DONE, WELL, BAD, DONE, DONE, Command("retry", "ann"), DONE, BAD, DONE)
 ABANDONED = (TargetSet("v2", "f2", PLAN), WELL, TargetSet("v3", "f3", PLAN), DONE, WELL, TargetSet("v1", "f1", PLAN), DONE)
+
+SMOKE = Hook("before_rollout", "http://ci/smoke")
+PREVIEWED = RolloutPlan(strategy="blue_green", steps=(), interval_s=2.0, hooks=(SMOKE, Hook("after_promotion", "http://ci/tell")))
+SWITCHED = (
+    *(TargetSet("v2", "f2", PREVIEWED), DONE, Heard("1/0/before_rollout", True, "200"), DONE),
+    *(replace(WELL, endpoints=(EndpointLevel("v2", "a", True, 0),)),) * 2,
+    *(DONE, Heard("1/1/after_promotion", True, "200"), Command("undo", "ann", to="v1", plan=PREVIEWED, fingerprint="f1"), DONE),
+    *(Heard("2/0/after_promotion", False, "500"), Command("switch", "ann", to="v3", plan=PREVIEWED, fingerprint="f3"), DONE, DONE),
+)
+BATCHES = RolloutPlan(
+    strategy="rolling", steps=(), rolling=Rolling(min_ready_s=1.0, slow_start_s=0.0), hooks=(Hook("before_step", "http://ops/replace"),)
+)
+AB = tuple(EndpointLevel(version, label, True, 0) for version in ("v1", "v2") for label in "ab")
+LOOK, HOOKED = replace(WELL, endpoints=AB), "http://ops/replace answered 200"
+BATCHED = (
+    *(TargetSet("v2", "f2", BATCHES), DONE, LOOK, DONE, LOOK, LOOK, Heard("1/0/before_step", True, HOOKED), LOOK, DONE),
+    *(LOOK, DONE, replace(BAD, endpoints=AB), DONE, LOOK, LOOK, LOOK, Heard("1/2/before_step", True, HOOKED), LOOK, DONE, DONE),
+)
+STORIES = pytest.mark.parametrize(
+    "story",
+    [PROMOTED, ROLLED_BACK, ABANDONED, SWITCHED, BATCHED],
+    ids=["promoted", "rolled_back", "abandoned", "switched", "batched"],
+)
 
 
 class Killed(BaseException):
@@ -108,7 +133,7 @@ def killed_at(instant: int) -> Callable[[str], None]:
     return boundary
 
 
-@pytest.mark.parametrize("story", [PROMOTED, ROLLED_BACK, ABANDONED], ids=["promoted", "rolled_back", "abandoned"])
+@STORIES
 def test_killed_at_every_boundary_it_ends_where_it_would_have_ended(tmp_path: Path, story: tuple[Event, ...]) -> None:
     instants: list[str] = []
     undisturbed = played(tmp_path / "undisturbed.db", story, instants.append)
@@ -117,7 +142,7 @@ def test_killed_at_every_boundary_it_ends_where_it_would_have_ended(tmp_path: Pa
         assert undisturbed == played(tmp_path / f"killed-{instant}.db", story, killed_at(instant)), (instant, instants[instant - 1])
 
 
-@pytest.mark.parametrize("story", [PROMOTED, ROLLED_BACK, ABANDONED], ids=["promoted", "rolled_back", "abandoned"])
+@STORIES
 def test_killed_inside_every_transaction_it_ends_where_it_would_have_ended(
     tmp_path: Path, story: tuple[Event, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,12 +168,16 @@ def test_killed_inside_every_transaction_it_ends_where_it_would_have_ended(
 
 
 def test_the_stories_are_worth_being_killed_in(tmp_path: Path) -> None:
-    ends = [played(tmp_path / f"{n}.db", story, nothing) for n, story in enumerate((PROMOTED, ROLLED_BACK, ABANDONED))]
+    ends = [
+        played(tmp_path / f"{n}.db", story, nothing) for n, story in enumerate((PROMOTED, ROLLED_BACK, ABANDONED, SWITCHED, BATCHED))
+    ]
 
     assert [
         ("v2", ["started", "gate", "step", "promoting", "promoted"]),
         ("v1", ["started", "rolling_back", "rolled_back", "started", "rolling_back", "rolled_back"]),
         ("v1", ["started", "abandoned", "started", "abandoned", "rolled_back"]),
+        ("v3", ["started", "step", "promoting", "promoted", "hook", "switching", "promoted", "hook", "switching", "promoted"]),
+        ("v1", ["started", "step", "asking", "step", "step", "step", "rolling_back", "step", "asking", "step", "step", "rolled_back"]),
     ] == [(position.stable, [each.kind for each in reversed(history)]) for position, history, _ in ends]
 
 
