@@ -186,7 +186,7 @@ class Asking:
             limits.CALL_RETRY_S_MIN,
         )
         for number in range(1, tries + 1):
-            asked.says = asked.says or f"{name} to answer"
+            asked.says = asked.says or f"{name} has not answered yet"
             outcome, answer = await self._post(hook.url, hook.token_file, hook.timeout_s, body)
             told = f"{name} {outcome}" + (f" ({number} tries)" if number > 1 else "")
             ok = answer is not None and answer.good

@@ -193,7 +193,7 @@ class Decisions:
         try:
             move = standing.stepped(heard, self._clock.wall())
             if not move.decides and point_of(heard.key) in TELLING:
-                move = Move(move.position, (Record("hook", heard.reason, {**heard.figures, "key": heard.key}),))
+                move = Move(move.position, (Record("hook", heard.reason, {**heard.figures, "key": heard.key, "ok": heard.ok}),))
             if move.decides:
                 await self.enact([move])
             else:

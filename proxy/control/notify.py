@@ -118,9 +118,10 @@ class Notifier:
             target.counts["failed" if why else "sent"] += 1
             name = target.wanted.name
             if why and not target.failing:
-                self._say("notification", "", f"notification {name} {why}; tried {limits.NOTIFICATION_TRIES_MAX} times and given up")
+                text = f"notification {name} {why}; tried {limits.NOTIFICATION_TRIES_MAX} times and given up"
+                self._say("notification_failed", "", text)
             elif target.failing and not why:
-                self._say("notification", "", f"notification {name} takes them again")
+                self._say("notification_back", "", f"notification {name} takes them again")
             target.failing = bool(why)
             self._delivered.set()
 

@@ -51,6 +51,9 @@ _WARNINGS = frozenset(
         "stable_gone",
         "candidate_gone",
         "store",
+        "source_down",
+        "hook_retried",
+        "notification_failed",
         "rolling_back",
         "rolled_back",
     }

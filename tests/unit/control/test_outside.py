@@ -9,6 +9,7 @@ from proxy.control.calling import Answer
 from proxy.model.intent import Notification
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import Check, GateStep, Hook, HttpQuery, PrometheusQuery, RolloutPlan, WeightStep
+from proxy.rollout.events import Heard
 from proxy.rollout.machine import fingerprint
 from tests.kit.control_bench import PLAN, Bench, bench, intent, service, version
 from tests.kit.outside import turns
@@ -81,6 +82,34 @@ async def test_what_was_asked_before_a_crash_is_asked_again() -> None:
         await turns()
 
         assert ("http://ci/smoke", "3/0/before_rollout") == (b.client.calls[0].url, b.client.calls[0].json["key"])
+
+
+async def test_hooks_that_are_told_of_an_end_may_answer_when_the_next_rollout_runs() -> None:
+    hook = Hook("after_rollback", "http://ci/gone", retries=0)
+    async with bench(intent(service(rollout=replace(PLAN, hooks=(hook,))))) as b:
+        b.client.answers["http://ci/gone"] = [None]
+        await b.target("v2")
+        await b.control.command("shop", "abort", by="ann", reason="no")
+        await turns()
+        await b.control.command("shop", "retry", by="ann")
+        heard = Heard(key="1/0/after_rollback", ok=False, reason="hook http://ci/gone answered 500")
+        await b.control._decisions.hear("shop", heard)
+        kept = b.store.history("shop", 1)[0]
+
+        assert ("hook", "hook http://ci/gone answered 500", False) == (kept.kind, kept.reason, kept.figures["ok"])
+        assert (Phase.PROGRESSING, 2) == (b.position().phase, b.position().rollout)
+
+
+async def test_an_answer_that_cannot_be_kept_is_acted_on_when_it_can_be() -> None:
+    async with bench(intent(service("v2", rollout=ASKING)), {"shop": (WAITING, None)}, up=False) as b:
+        b.client.answers["http://ci/smoke"] = [None]
+        b.store.broken = "disk full"
+        heard = Heard(key=WAITING.asking, ok=False, reason="hook smoke answered 503")
+        now = await b.control._decisions.hear("shop", heard), b.position().phase
+        b.store.broken = ""
+        later = await b.control._decisions.hear("shop", heard), b.position().phase
+
+        assert ((False, Phase.PROGRESSING), (True, Phase.ROLLING_BACK)) == (now, later)
 
 
 async def test_a_service_that_comes_back_asks_what_it_was_waiting_for() -> None:
