@@ -168,6 +168,10 @@ class Checks:
         count = len(self._checks)
         return Verdict(Finding.PASS, f"{count} check passes" if count == 1 else f"{count} checks pass", figures)
 
+    def fails(self, now: float) -> bool:
+        """Whether ``judge`` says ROLLBACK now."""
+        return any(not check.dry_run and self._fails(check, now) > self._plan.failure_limit for check in self._checks.values())
+
     def latest(self, name: str) -> Result | None:
         """The latest result of a check, of whichever step."""
         results = self._kept[name].results

@@ -49,7 +49,7 @@ class Judge:
     def count(self, cell: CellDelta, position: Position, at_s: float) -> None:
         """Add a worker's cell that it sent at ``at_s``."""
         versions = {"stable": position.stable, "candidate": position.candidate}
-        if _warming(position):
+        if warming(position):
             cell = replace(cell, draw_slow=0, slow_users=[], slow_users_dropped=0)
         self.tally.add(cell, **versions, at_s=at_s)
         self._stretches.count(cell, **versions)
@@ -58,10 +58,12 @@ class Judge:
         """So many copies' answers were compared, and so many of them differed."""
         self._stretches.compared(compared, mismatched)
 
-    def enter(self, step: str, now: float) -> None:
-        """The rollout stands in this step; nothing happens where it stood there before."""
-        if self.checks.enter(step, now):
+    def enter(self, step: str, now: float) -> bool:
+        """The rollout stands in this step; True when it did not before, else nothing happens."""
+        entered = self.checks.enter(step, now)
+        if entered:
             self._stretches.enter()
+        return entered
 
     def recorded(self, stretch: Stretch) -> None:
         """What the checks stand on, of a stretch that was recorded; what the guard stands on is the tally's."""
@@ -79,9 +81,16 @@ class Judge:
         """What came of one."""
         self.checks.add(observed)
 
+    def fails(self, position: Position, now: float) -> bool:
+        """Whether a check rolls back, when those that are due now are made; a tenth of the work of a verdict."""
+        if not self.checks or position.phase not in _CHECKED:
+            return False
+        self.checks.look(self._stretches.over, now, flow_of(position))
+        return self.checks.fails(now)
+
     def verdict(self, position: Position, now: float) -> Verdict:
         """What all judges together say of the rollout at ``position``."""
-        guarded = guard.judge(position.plan.guard, self.tally, slow_over_s=position.slow_over_s, warming=_warming(position))
+        guarded = guard.judge(position.plan.guard, self.tally, slow_over_s=position.slow_over_s, warming=warming(position))
         if guarded.finding is Finding.PASS and (outage := self._outage()):
             guarded = Verdict(Finding.HOLD, outage, {**guarded.figures, "holding": [outage]})
         if position.phase is Phase.SHADOWING and self.comparison is not None and (why := _differs(*self.comparison)):
@@ -117,7 +126,7 @@ def _differs(compared: int, paths: tuple[str, ...]) -> str:
     return f"the candidate answers differently: {', '.join(paths)}; mend it, or say in shadow.allow that it is meant"
 
 
-def _warming(position: Position) -> bool:
+def warming(position: Position) -> bool:
     """Whether slow answers do not count yet. Whoever says himself what is slow (``slow_over: 500ms``) means the first answer too."""
     return position.plan.guard.slow_over_s == 0 and position.elapsed_s < limits.WARM_UP_S
 

@@ -76,23 +76,36 @@ def log_evidence(failures: Sequence[ShareFailures], ratio: float) -> float:
 
     Cached by its counts, so a tick without a new failure costs one look-up.
     """
-    assert ratio > 0
     betting = tuple(row for row in failures if 0 < row.share_bp < SHARE_BP and (row.candidate or row.stable))
     return _log_evidence(betting, ratio)
 
 
+def log_bets(failures: Sequence[ShareFailures], ratio: float) -> list[float]:
+    """ln M_u of every bet u of ``BETS``, whose mean (of M_u) is E."""
+    assert ratio > 0
+    betting = [row for row in failures if 0 < row.share_bp < SHARE_BP]
+    stable = sum(row.stable for row in betting)
+    logs = [stable * math.log1p(-u) for u in BETS]
+    for row in betting:
+        if row.candidate:
+            wins = log_wins(row.share_bp, ratio)
+            logs = [log + row.candidate * win for log, win in zip(logs, wins, strict=True)]
+    return logs
+
+
+@lru_cache(maxsize=limits.EVIDENCE_CACHE_ENTRIES_MAX)
+def log_wins(share_bp: int, ratio: float) -> tuple[float, ...]:
+    """ln (q / t) of every bet: what one failure of the candidate's at this share (0 < share < 1) adds to ln M_u."""
+    step = (SHARE_BP - share_bp) / (ratio * share_bp)
+    return tuple(math.log1p(u * step) for u in BETS)
+
+
 @lru_cache(maxsize=limits.EVIDENCE_CACHE_ENTRIES_MAX)
 def _log_evidence(failures: tuple[ShareFailures, ...], ratio: float) -> float:
-    stable = sum(row.stable for row in failures)
-    logs = [stable * math.log1p(-u) for u in BETS]
-    for row in failures:
-        if row.candidate:
-            step = (SHARE_BP - row.share_bp) / (ratio * row.share_bp)
-            logs = [log + row.candidate * math.log1p(u * step) for log, u in zip(logs, BETS, strict=True)]
-    return _log_mean_exp(logs)
+    return log_mean_exp(log_bets(failures, ratio))
 
 
-def _log_mean_exp(logs: Sequence[float]) -> float:
+def log_mean_exp(logs: Sequence[float]) -> float:
     """ln of the mean of exp(x), without leaving the range of floats."""
     most = max(logs)
     return most + math.log(math.fsum(math.exp(log - most) for log in logs) / len(logs))

@@ -8,12 +8,16 @@ reached its half, their sum has not reached the whole.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from proxy.analysis.guard import SHARES, Tally, judged_kinds
-from proxy.analysis.statistics import SHARE_BP, ShareFailures, log_evidence
+from proxy.analysis.statistics import SHARE_BP, log_bets, log_mean_exp, log_wins
 from proxy.analysis.tally import Kind
 from proxy.model.rollout import Guard
+from proxy.simulation.traffic import Counts
+
+_REFINED_MAX: Final = 4
+"""Times the bound is refined; more save less than they cost."""
 
 
 class Needed(NamedTuple):
@@ -21,49 +25,62 @@ class Needed(NamedTuple):
 
     failures: float
     slow: float
+    decided: bool = False
+    """The evidence is there, or a budget is spent: a look decides, if anything lets it."""
+
+    def after(self, counts: Counts) -> Needed:
+        """What is still needed after so much that did not reach it; stable's part in it could only ask for more."""
+        return Needed(max(1, self.failures - counts.candidate_failed), max(1, self.slow - counts.candidate_slow))
 
 
-def needed(guard: Guard, tally: Tally, share_bp: int) -> Needed:
-    """What is needed after all that is counted, at this share. A lower bound, within an eighth: looking too early costs time only."""
+def needed(guard: Guard, tally: Tally, share_bp: int, *, slow: bool = True) -> Needed:
+    """What is needed after all that is counted, at this share; ``slow``: whether any answer can be a slow one now.
+
+    A lower bound: looking too early costs time only.
+    """
     kinds = judged_kinds(guard)
     inside = 0 < share_bp < SHARE_BP
     weights = {kind: SHARES[kind] if len(kinds) > 1 else 1.0 for kind in kinds}
     rows = {"failures": tally.failures(guard.failures), "slow": tally.slow()}
     ratios = {"failures": guard.ratio, "slow": guard.slow_ratio}
-    now = {kind: weights[kind] * _exp(log_evidence(rows[kind], ratios[kind])) for kind in kinds}
+    bets = {kind: log_bets(rows[kind], ratios[kind]) for kind in kinds}
+    now = {kind: weights[kind] * _exp(log_mean_exp(bets[kind])) for kind in kinds}
     missing = 1 / guard.alpha - math.fsum(now.values())
 
+    coming = [kind for kind in kinds if slow or kind == "failures"]
+
     def more(kind: Kind) -> float:
-        if kind not in kinds or not inside:
+        if kind not in coming or not inside:
             return math.inf
-        target = math.log(max(now[kind] + missing / len(kinds), 1e-300) / weights[kind])
-        few = _more(rows[kind], ratios[kind], share_bp, target) if missing > 0 else 1
-        return max(few, 1)
+        if missing <= 0:
+            return 1
+        target = math.log((now[kind] + missing / len(coming)) / weights[kind])
+        return _more(bets[kind], log_wins(share_bp, ratios[kind]), target)
 
-    failures, slow = more("failures"), more("slow")
-    counted = sum(row.candidate for row in rows["failures"])
+    failures = more("failures")
     if len(kinds) == 1 and inside:
-        failures = max(failures, guard.min_failures - counted)
-    return Needed(min(failures, _budget(guard, tally)), slow)
+        failures = max(failures, guard.min_failures - sum(row.candidate for row in rows["failures"]))
+    budget = _budget(guard, tally)
+    return Needed(max(1, min(failures, budget)), more("slow"), decided=(missing <= 0 and inside) or budget <= 0)
 
 
-def _more(rows: tuple[ShareFailures, ...], ratio: float, share_bp: int, target: float) -> int:
-    """The least number of further events of the candidate, to an eighth, with which the log evidence reaches ``target``."""
-    by_share = {row.share_bp: row for row in rows}
-    here = by_share.get(share_bp, ShareFailures(share_bp, 0, 0))
+def _more(bets: list[float], wins: tuple[float, ...], target: float) -> int:
+    """A number of further events below which the log evidence does not reach ``target``; nearly the least that does.
 
-    def reaches(more: int) -> bool:
-        by_share[share_bp] = here._replace(candidate=here.candidate + more)
-        return log_evidence(tuple(by_share.values()), ratio) >= target
-
-    enough = 1
-    while not reaches(enough):
-        enough *= 2
-    too_few = enough // 2  # 0 or shown not to reach it
-    while enough - too_few > max(1, enough // 8):
-        middle = (too_few + enough) // 2
-        too_few, enough = (too_few, middle) if reaches(middle) else (middle, enough)
-    return too_few + 1
+    One event adds the greatest win at most. So what is missing divided by it is a lower bound, and from there on once more; but that is
+    a small step where other bets lead, so the bound that no bet alone reaches the target comes first: a mean is below its greatest.
+    """
+    fewest = min((target - bet) / win for bet, win in zip(bets, wins, strict=True))
+    most = max(wins)
+    for _ in range(_REFINED_MAX):
+        logs = [bet + fewest * win for bet, win in zip(bets, wins, strict=True)]
+        greatest = max(logs)
+        reached = greatest + math.log(sum([math.exp(log - greatest) for log in logs]) / len(logs))
+        missing = max(0.0, target - reached) / most
+        fewest += missing
+        if missing < 0.05 * fewest or missing < 0.5:
+            break
+    return max(1, math.ceil(fewest - 1e-9))
 
 
 def _budget(guard: Guard, tally: Tally) -> float:
@@ -71,7 +88,7 @@ def _budget(guard: Guard, tally: Tally) -> float:
     left = [guard.max_errors - tally.errors] if guard.max_errors else []
     if guard.max_users_with_errors:
         left.append(guard.max_users_with_errors - tally.users_with_errors)
-    return max(1, min(left) + 1) if left else math.inf
+    return min(left) + 1 if left else math.inf
 
 
 def _exp(log: float) -> float:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
+from proxy import limits
 from proxy.simulation.chance import binomial, poisson
 from proxy.simulation.latency import quantile_s, share_over
 
@@ -37,6 +38,17 @@ class Counts(msgspec.Struct):
     stable_slow: int = 0
     candidate_users: list[int] = []
     stable_users: list[int] = []
+
+    def add(self, more: Counts) -> None:
+        """Add what came later."""
+        self.candidate_good += more.candidate_good
+        self.candidate_failed += more.candidate_failed
+        self.stable_good += more.stable_good
+        self.stable_failed += more.stable_failed
+        self.candidate_slow += more.candidate_slow
+        self.stable_slow += more.stable_slow
+        self.candidate_users += more.candidate_users
+        self.stable_users += more.stable_users
 
 
 class Until(NamedTuple):
@@ -111,8 +123,13 @@ class Traffic(msgspec.Struct, frozen=True):
         return self.candidate_latency_s if at_s >= self.onset_s else self.stable_latency_s
 
     def stable_p99_s(self) -> float:
-        """What a measurement of stable's latency says; 0 when answers take no time."""
+        """The 99th percentile of stable's latency; 0 when answers take no time."""
         return quantile_s(self.stable_latency_s, 0.99)
+
+    def p99_known_s(self, at_s: float) -> float:
+        """What is known of it at this moment: 0 while the last five minutes have too few answers, as in the proxy."""
+        enough = self.rate(at_s) * limits.BASELINE_S >= limits.BASELINE_ANSWERS_MIN
+        return max(self.stable_p99_s(), limits.BASELINE_SLOW_S_MIN) if enough and self.stable_latency_s else 0.0
 
     def level_until(self, at_s: float) -> float:
         """The next moment after ``at_s`` at which a rate changes; infinity when none will."""

@@ -257,3 +257,15 @@ def test_a_shadow_step_does_not_end_while_answers_differ(
     judge.comparison = comparison
 
     assert judge.verdict(at(phase=phase), 1010.0).figures["holding"] == holding
+
+
+def test_a_judge_can_be_asked_whether_checks_roll_back_without_a_whole_verdict() -> None:
+    """What the simulation asks at every interval: due checks are made, and the answer is that of the verdict."""
+    plan = RolloutPlan(checks=(Check("errors", metric="error_rate", max=0.01),), failure_limit=0)
+    position = Position("shop", "v1", Phase.PROGRESSING, "v2", rollout=1, plan=plan, weight_bp=500)
+    judge = Judge(position)
+    entered = [judge.enter("0", 100.0), judge.enter("0", 105.0)]
+    judge.count(CellDelta("shop", "v2", 1, 1, 0.05, draws=100, draw_failures={"reset": 50}), position, 109.0)
+    fails = [judge.fails(position, at) for at in (109.0, 110.0)]
+
+    assert ([True, False], [False, True], Finding.ROLLBACK) == (entered, fails, judge.verdict(position, 110.0).finding)

@@ -11,7 +11,9 @@ from proxy.analysis.statistics import (
     BETS,
     ShareFailures,
     failures_needed_at_least,
+    log_bets,
     log_evidence,
+    log_wins,
     tolerated,
 )
 
@@ -132,3 +134,16 @@ def test_a_ratio_of_nothing_is_a_bug_of_the_caller() -> None:
 def test_the_bound_is_not_asked_for_where_nothing_decides(share_bp: int) -> None:
     with pytest.raises(AssertionError):
         failures_needed_at_least(share_bp, 1.0, 0.001)
+
+
+def test_the_evidence_is_the_mean_of_the_bets() -> None:
+    rows = (ShareFailures(500, 4, 2), ShareFailures(2500, 1, 9))
+    bets = [math.exp(log) for log in log_bets(rows, 1.5)]
+
+    assert log_evidence(rows, 1.5) == pytest.approx(math.log(math.fsum(bets) / len(BETS)))
+
+
+def test_a_failure_of_the_candidate_adds_its_win_to_every_bet() -> None:
+    before, after = (log_bets([ShareFailures(500, count, 2)], 1.5) for count in (4, 5))
+
+    assert after == pytest.approx([bet + win for bet, win in zip(before, log_wins(500, 1.5), strict=True)])

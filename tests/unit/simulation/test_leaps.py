@@ -71,11 +71,18 @@ def test_no_answer_is_slow_to_a_guard_that_judges_none() -> None:
 
 @pytest.mark.parametrize("share_bp", [0, 10_000])
 def test_no_events_are_enough_at_the_ends(share_bp: int) -> None:
-    assert (math.inf, math.inf) == needed(BOTH, tally(500, 9, 0), share_bp)
+    assert (math.inf, math.inf, False) == needed(BOTH, tally(500, 9, 0), share_bp)
 
 
-def test_where_it_would_act_already_the_next_event_is_looked_at() -> None:
-    assert 1 == needed(BOTH, tally(500, 900, 0), 500).failures
+def test_where_it_would_act_already_it_is_decided() -> None:
+    assert (1, True) == (needed(BOTH, tally(500, 900, 0), 500).failures, needed(BOTH, tally(500, 900, 0), 500).decided)
+
+
+def test_where_no_answer_can_be_slow_failures_need_not_wait_for_any() -> None:
+    counted = tally(500, 2, 3)
+
+    assert needed(BOTH, counted, 500, slow=False).failures >= needed(BOTH, counted, 500).failures
+    assert math.inf == needed(BOTH, counted, 500, slow=False).slow
 
 
 def test_a_budget_is_overspent_at_one_more_than_it_allows() -> None:

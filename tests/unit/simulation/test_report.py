@@ -56,7 +56,7 @@ def test_an_alarm_before_the_onset_is_no_catch() -> None:
     series = Series.of(endings, onset_s=100.0)
 
     assert (0.25, 0.5, 30.0) == (series.caught, series.alarms, series.decision_s and series.decision_s.median)
-    assert {"promoted": 0.25, "rolled_back": 0.5, "paused": 0.25, "held": 0.0} == series.ends
+    assert {"promoted": 0.25, "rolled_back": 0.5, "paused": 0.25, "held": 0.0, "shadowed": 0.0} == series.ends
     assert {"rolled_back": "too soon", "paused": "deadline"} == series.why
 
 
