@@ -9,16 +9,13 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-import os
-import pwd
-import socket
-import struct
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from proxy import limits
+from proxy.admin.peer import duplicate, peer_user
 from proxy.admin.problems import Handler, Problem
 from proxy.errors import OperatorError
 from proxy.model.intent import Admin
@@ -97,11 +94,14 @@ class Gate:
             raise Problem(403, f"Host {name!r} is not this admin address; use localhost or {self._admin.host}")
 
     def who(self, request: web.Request) -> str:
-        """Whom the history names: the token (by its file's name), the unix user, or this machine; and whom the client claims to be."""
-        if self._admin.unix:
-            who = peer_user(request)
+        """Whom the history names: the unix user, or the token (by its file's name); and whom the client claims to be.
+
+        Over TCP it is the token that may, so it is named, not the user. ``local`` came from this machine, and the kernel knows no more.
+        """
+        if self._token is not None and not self._admin.unix:
+            who = f"token {self._token.name}"
         else:
-            who = f"token {self._token.name}" if self._token is not None else "local"
+            who = _peer(request) or ("user unknown" if self._admin.unix else "local")
         claimed = "".join(c for c in request.headers.get("X-Headgate-User", "") if c.isprintable())[:_CLAIMED_CHARS_MAX].strip()
         return f"{who} (claimed: {claimed})" if claimed and who != f"user {claimed}" else who
 
@@ -131,16 +131,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def peer_user(request: web.Request) -> str:
-    """The user at the other end of a unix socket, as the kernel knows it."""
+def _peer(request: web.Request) -> str:
     transport = request.transport
     sock = transport.get_extra_info("socket") if transport is not None else None
     if sock is None:
-        return "user unknown"
-    with socket.socket(fileno=os.dup(sock.fileno())) as peer:
-        credentials = peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, uid, _ = struct.unpack("3i", credentials)
-    try:
-        return f"user {pwd.getpwuid(uid).pw_name}"
-    except KeyError:
-        return f"user {uid}"
+        return ""
+    with duplicate(sock.fileno()) as own:
+        return peer_user(own)

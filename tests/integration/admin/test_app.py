@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pwd
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -24,6 +26,7 @@ pytestmark = pytest.mark.asyncio
 
 Client = TestClient[web.Request, web.Application]
 BASE = "/api/v1/services/shop"
+ME = f"user {pwd.getpwuid(os.getuid()).pw_name}"
 
 
 @asynccontextmanager
@@ -72,7 +75,7 @@ async def test_a_rollout_is_operated_and_the_history_names_who() -> None:
         assert ["progressing", "paused", "progressing", "progressing", "rolled_back", "progressing", "stable"] == [
             view["phase"] for _, view in steps
         ]
-        assert ("v2", {"local", "local (claimed: ada)"}) == (steps[-1][1]["stable"], by - {"headgate", "configuration"})
+        assert ("v2", {ME, f"{ME} (claimed: ada)"}) == (steps[-1][1]["stable"], by - {"headgate", "configuration"})
 
 
 async def test_a_decision_is_shown_with_its_figures() -> None:
