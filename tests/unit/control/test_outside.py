@@ -109,7 +109,7 @@ async def test_an_answer_that_cannot_be_kept_is_acted_on_when_it_can_be() -> Non
         b.store.broken = ""
         later = await b.control._decisions.hear("shop", heard), b.position().phase
 
-        assert ((False, Phase.PROGRESSING), (True, Phase.ROLLING_BACK)) == (now, later)
+        assert ((False, Phase.PROGRESSING), (True, Phase.ROLLED_BACK)) == (now, later)
 
 
 async def test_a_service_that_comes_back_asks_what_it_was_waiting_for() -> None:
