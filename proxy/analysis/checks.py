@@ -23,7 +23,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy import limits
-from proxy.analysis.metrics import measure
+from proxy.analysis.metrics import measure, plain
 from proxy.analysis.stretches import Stretch
 from proxy.model.position import Finding, Verdict
 from proxy.model.rollout import Check, RolloutPlan
@@ -165,7 +165,9 @@ class Checks:
             return Verdict(Finding.ROLLBACK, "; ".join(failed), figures)
         if holding:
             return Verdict(Finding.HOLD, "; ".join(holding), figures)
-        count = len(self._checks)
+        count = sum(not check.dry_run for check in self._checks.values())
+        if not count:
+            return Verdict(Finding.PASS, "every check is a dry run", figures)
         return Verdict(Finding.PASS, f"{count} check passes" if count == 1 else f"{count} checks pass", figures)
 
     def fails(self, now: float) -> bool:
@@ -273,8 +275,8 @@ def held_against(check: Check, observed: Observed) -> Result:
         return Result(observed.at_s, "fail", f"it did not answer 2xx, but {text}" if text else "it did not answer 2xx", value, 1.0)
     beside = f" ({text})" if text else ""
     if check.max is not None and value > check.max:
-        return Result(observed.at_s, "fail", f"{value:g} is over {check.max:g}{beside}", value, check.max)
+        return Result(observed.at_s, "fail", f"{plain(value)} is over {plain(check.max)}{beside}", value, check.max)
     if check.min is not None and value < check.min:
-        return Result(observed.at_s, "fail", f"{value:g} is under {check.min:g}{beside}", value, check.min)
+        return Result(observed.at_s, "fail", f"{plain(value)} is under {plain(check.min)}{beside}", value, check.min)
     limit = check.max if check.max is not None else check.min
-    return Result(observed.at_s, "pass", f"{value:g} is within its limits{beside}", value, limit)
+    return Result(observed.at_s, "pass", f"{plain(value)} is within its limits{beside}", value, limit)

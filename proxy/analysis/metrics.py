@@ -133,7 +133,7 @@ def _requests_per_second(check: Check, stretch: Stretch) -> Measurement:
         if not stretch.stable.requests:
             return Measurement("no_data", f"{check.metric}: stable had no request in the same seconds", value)
         of_stable = stretch.stable.requests / stretch.seconds
-    return _held(check, value, _limits(check, of_stable, _plain), of_stable, _plain)
+    return _held(check, value, _limits(check, of_stable, plain), of_stable, plain)
 
 
 # ---- limits ---------------------------------------------------------------------------------------------------------------------
@@ -191,5 +191,6 @@ def _seconds(value: float) -> str:
     return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
 
 
-def _plain(value: float) -> str:
-    return f"{value:.3g}"
+def plain(value: float) -> str:
+    """A number of no unit for people: 3 digits, and all of those before the point."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"

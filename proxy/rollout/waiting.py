@@ -64,5 +64,5 @@ def _judges(verdict: Verdict | None) -> str:
     if verdict is None:
         return ""
     if verdict.figures.get("holding"):
-        return f"checks: {listed(verdict.figures['holding'])}"
+        return "; ".join(verdict.figures["holding"])
     return f"the guard: {verdict.reason}" if verdict.finding == "hold" and verdict.figures.get("candidate_failures") else ""

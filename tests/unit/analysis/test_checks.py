@@ -270,8 +270,9 @@ def test_a_dry_run_is_recorded_and_acts_on_nothing() -> None:
     checks.look(bad, 1010.0, FLOW)
     verdict = checks.judge(1010.0, FLOW)
 
-    assert (Finding.PASS, "fail", True, 1) == (
+    assert (Finding.PASS, "every check is a dry run", "fail", True, 1) == (
         verdict.finding,
+        verdict.reason,
         verdict.figures["checks"][0]["result"],
         verdict.figures["checks"][0]["dry_run"],
         verdict.figures["checks"][0]["fails"],

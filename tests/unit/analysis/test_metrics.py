@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.analysis.metrics import answers_needed, measure, requests_needed
+from proxy.analysis.metrics import answers_needed, measure, plain, requests_needed
 from proxy.analysis.stretches import Side, Stretch
 from proxy.model.rollout import Check
 from proxy.telemetry.histogram import bucket
@@ -201,3 +201,10 @@ def test_the_first_limit_that_is_broken_is_told() -> None:
     found = measure(check("error_rate", max=0.5, min=0.1), stretch(side(200, 2)))
 
     assert ("fail", "error_rate 1 % is under 10 %", 0.1) == (found.result, found.reason, found.limit)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"), [(0.95, "0.95"), (12.345, "12.3"), (999.4, "999"), (100_000.0, "100,000"), (-2500.4, "-2,500")]
+)
+def test_a_number_is_told_without_an_exponent(value: float, said: str) -> None:
+    assert said == plain(value)

@@ -68,7 +68,7 @@ def test_how_far_the_world_has_answered_is_said(position: Position, text: str) -
 @pytest.mark.parametrize(
     ("verdict", "text"),
     [
-        (Verdict(Finding.HOLD, "x", {"holding": ["orders: no data"]}), "checks: orders: no data"),
+        (Verdict(Finding.HOLD, "x", {"holding": ["check a: no data", "check b: it is down"]}), "check a: no data; check b: it is down"),
         (Verdict(Finding.HOLD, "2 failures, too few to judge", {"candidate_failures": 2}), "the guard: 2 failures, too few to judge"),
         (Verdict(Finding.PASS, "well"), "the guard"),
     ],
