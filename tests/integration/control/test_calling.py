@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,7 +18,7 @@ from proxy import __version__
 from proxy.clock import SystemClock
 from proxy.control.calling import Answer, CallFailed, WebClient
 from tests.kit.certificates import Authority
-from tests.kit.processes import free_ports
+from tests.kit.processes import ROOT, free_ports
 from tests.kit.receiver import HUGE_BYTES, Receiver, receiver
 
 pytestmark = pytest.mark.asyncio
@@ -169,3 +171,31 @@ async def test_a_certificate_of_an_unknown_authority_is_not_trusted(client: WebC
 async def test_a_plain_server_is_no_tls_server(client: WebClient) -> None:
     async with answering(None) as port:
         assert "does not speak TLS as we do" == await refused(client, f"https://127.0.0.1:{port}/")
+
+
+CALL = """
+import asyncio, sys
+from proxy.control.calling import WebClient
+
+async def main():
+    client = WebClient()
+    print((await client.call("GET", sys.argv[1], timeout_s=5, bytes_max=10)).status)
+    await client.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_file_of_authorities_in_the_environment_is_trusted(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    certificate = authority.issue("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SSL_CERT_FILE": str(authority.ca)}
+    async with answering(context) as port:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", CALL, f"https://127.0.0.1:{port}/", env=environment, stdout=asyncio.subprocess.PIPE
+        )
+        said, _ = await process.communicate()
+
+    assert b"400\n" == said
