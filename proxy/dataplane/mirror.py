@@ -10,6 +10,7 @@ bounds of its own. Only GET, HEAD and OPTIONS without a body are ever copied, an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from random import random
 from time import perf_counter
@@ -22,7 +23,6 @@ from proxy.model.pair import Pair, Seen
 from proxy.model.service import Shadow
 from proxy.routing.bucket import sampled
 from proxy.telemetry.snapshot import ShadowDelta
-from proxy.wire import headers
 from proxy.wire.request import Request
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 """What is copied: safe methods (RFC 9110 section 9.2.1). TRACE shows a request to whoever sent it, which here is nobody."""
 
-MARK: Final = b"x-headgate-shadow"
-"""A request that carries it is a copy already, and is not copied again."""
+MARK: Final = b"\r\nx-headgate-shadow:"
+"""A request that has this line is a copy already, and is not copied again."""
 
 RESULTS: Final = ("match", "mismatch", "error", "uncompared")
 DROPPED: Final = ("in_flight", "memory", "stream", "original", "comparer")
@@ -78,13 +78,13 @@ class Count:
 class Mirror:
     """The copies of one service under one plan. ``pools`` are the shadow version's own, ``noise`` those of the noise version."""
 
-    __slots__ = ("_noise", "_plane", "_pools", "_redact", "_share", "count", "plan")
+    __slots__ = ("_noise", "_plane", "_pools", "_redacted", "_share", "count", "plan")
 
     def __init__(self, plane: DataPlane, plan: Shadow, count: Count, pools: Sequence[Pool], noise: Sequence[Pool]) -> None:
         self._plane = plane
         self._pools = pools
         self._noise = noise
-        self._redact = frozenset(name.encode() for name in plan.redact)
+        self._redacted = _lines_of(plan.redact)
         self._share = plan.percent_bp / 10_000
         self.plan = plan
         self.count = count
@@ -93,7 +93,7 @@ class Mirror:
         """The request's copies, not yet sent; None when it has none. ``user`` is the hash of a known user, or 0."""
         if request.start.method not in METHODS or request.length or request.upgrade:
             return None
-        if not sampled(user, self._share, random) or headers.find(request.lines, MARK):
+        if not sampled(user, self._share, random) or MARK in b"\r\n".join((b"", *request.lines)).lower():
             return None
         count = self.count
         count.sampled += 1
@@ -104,16 +104,24 @@ class Mirror:
 
     def copied(self, head: bytes) -> bytes:
         """The head of a copy: the original's without what is redacted, and marked."""
-        first, *lines = head[:-4].split(b"\r\n")
-        kept = (line for line in lines if line.partition(b":")[0].lower() not in self._redact)
-        return b"\r\n".join((first, *kept, b"X-Headgate-Shadow: 1", b"", b""))
+        if self._redacted is not None:
+            head = self._redacted.sub(b"", head)
+        return head[:-2] + b"X-Headgate-Shadow: 1\r\n\r\n"
 
     def places(self) -> list[Pool]:
         """An endpoint of the shadow version, and one of the noise version if there is one."""
         return [_any_of(pools) for pools in (self._pools, self._noise) if pools]
 
 
+def _lines_of(names: Sequence[str]) -> re.Pattern[bytes] | None:
+    """Matches each whole line of a header with one of these names, the line end before it included; None for no names."""
+    any_name = b"|".join(re.escape(name.encode()) for name in names)
+    return re.compile(rb"\r\n(?:" + any_name + rb"):[^\r\n]*", re.IGNORECASE) if names else None
+
+
 def _any_of(pools: Sequence[Pool]) -> Pool:
+    if len(pools) == 1:
+        return pools[0]
     now = perf_counter()
     able = [pool for pool in pools if pool.out_until <= now] or pools
     return able[int(random() * len(able))]
