@@ -166,9 +166,15 @@ class Exposure:
         return out
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """What ``to_json`` described. Raises ``msgspec.ValidationError`` or ``ValueError`` on anything else."""
-        saved = msgspec.convert(data, _Saved)
+    def from_json(cls, data: dict[str, Any]) -> Self | None:
+        """What ``to_json`` described; None of anything else: nothing is decided on it, so nothing stops for it."""
+        try:
+            return cls._of(msgspec.convert(data, _Saved))
+        except (msgspec.ValidationError, ValueError):
+            return None
+
+    @classmethod
+    def _of(cls, saved: _Saved) -> Self:
         exposure = cls(saved.rollout, saved.candidate, sticky=saved.sticky)
         exposure.requests, exposure.errors = saved.requests, saved.errors
         exposure.fallbacks, exposure.unknown = saved.fallbacks, saved.unknown

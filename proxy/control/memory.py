@@ -32,9 +32,8 @@ class Memory:
         series, exposure = kept or (None, None)
         interval_s = min(position.plan.interval_s, limits.SERIES_STRETCH_S)
         self.recording = Recording(position.rollout, interval_s, series, began_s=began_s)
-        self.exposure = Exposure(position.rollout, position.candidate, sticky=sticky)
-        if exposure is not None:
-            self.exposure = Exposure.from_json(exposure)
+        told = Exposure.from_json(exposure) if exposure is not None else None
+        self.exposure = told or Exposure(position.rollout, position.candidate, sticky=sticky)
         self._unsaved = False
         self._saved_at_s = 0.0
 

@@ -47,7 +47,8 @@ class Recall:
         kept = await self._ledger.series(service, rollout)
         if kept is None:
             return explain(asked, history, None, None)
-        return explain(asked, history, kept[0], Exposure.from_json(kept[1]).figures())
+        exposure = Exposure.from_json(kept[1])
+        return explain(asked, history, kept[0], exposure.figures() if exposure is not None else None)
 
     def _known(self, service: str) -> None:
         services = self._decisions.intent.services

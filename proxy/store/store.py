@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -114,10 +114,14 @@ class Store:
             cursor.execute(_PRUNE_SERIES, (service, rollout - limits.SERIES_ROLLOUTS_KEPT, remembered))
 
     def series(self, service: str, rollout: int) -> tuple[Series, dict[str, Any]] | None:
-        """What ``keep_series`` kept last of a rollout; None when nothing was, or when it is too old to be kept."""
+        """What ``keep_series`` kept last of a rollout; None when nothing was, it is too old, or of a form nobody reads any more."""
         with self._reading():
             row = self._progress.execute(_SERIES, (service, rollout)).fetchone()
-            return None if row is None else (_SERIES_OF.decode(row[0]), _TALLY.decode(row[1]))
+        if row is None:
+            return None
+        with suppress(msgspec.DecodeError):  # nothing is decided on a series, so one that cannot be read stops nothing
+            return _SERIES_OF.decode(row[0]), _TALLY.decode(row[1])
+        return None
 
     def history(self, service: str, limit: int = 50) -> list[Revision]:
         """The newest revisions of a service, newest first."""

@@ -20,7 +20,7 @@ from tests.kit.processes import Headgate
 from tests.kit.scene import Scene, versions
 from tests.kit.waiting import for_a_while, until
 
-KILLS = int(os.environ.get("HEADGATE_KILLS", "4"))
+KILLS = int(os.environ.get("HEADGATE_KILLS", "3"))
 SEED = int(os.environ.get("HEADGATE_SEED", "20"))
 A_ROLLOUT = 20  # kills; each takes up to two of its steps
 STEPS = [{"weight": 1 + step, "for": "1s", "min_requests": 1} for step in range(50)]

@@ -100,6 +100,7 @@ def test_it_comes_back_from_the_store_as_it_was() -> None:
     seen = exposure()
     seen.add(cell(ok=3, bad=1, fallbacks=1, reached=Reached([1, 2**64 - 1], 1, [2], 0, 4, 0.5, 0.5)), 102.0)
     again = Exposure.from_json(seen.to_json())
+    assert again is not None
     again.add(cell(ok=1, reached=Reached(met=[2**64 - 1, 7])), 103.0)
     seen.add(cell(ok=1, reached=Reached(met=[2**64 - 1, 7])), 103.0)
 
@@ -112,3 +113,8 @@ def test_users_who_come_after_it_was_stored_are_stored_too() -> None:
     users.add([2], 0)
 
     assert [1, 2] == [len(Users.from_text(text, full=False)) for text in (before, users.to_text())]
+
+
+@pytest.mark.parametrize("data", [{}, {"met": 5}, Exposure(3, "v2", sticky=True).to_json() | {"met": "no base64"}])
+def test_what_was_kept_in_another_form_is_nothing(data: dict[str, object]) -> None:
+    assert None is Exposure.from_json(data)

@@ -117,6 +117,12 @@ def test_a_store_that_is_busy_is_asked_again() -> None:
     assert (True, False) == (before, memory.due(resting, 200.0))
 
 
+def test_an_exposure_of_a_form_nobody_reads_is_counted_anew() -> None:
+    memory = Memory(SHOP, sticky=True, kept=(Series(2.0), {"met": 5}))
+
+    assert (3, 0, 0) == (memory.rollout, memory.exposure.requests, memory.exposure.figures()["users"])
+
+
 def test_only_the_end_of_its_own_rollout_is_annotated() -> None:
     memory = Memory(SHOP, sticky=False)
     records = [Record("rolled_back", "", {"rollout": 3}), Record("rolled_back", "", {"rollout": 2}), Record("step", "", {"rollout": 3})]

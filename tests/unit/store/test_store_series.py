@@ -76,6 +76,16 @@ def test_a_series_that_cannot_be_kept_says_so(store: Store) -> None:
         store.keep_series("shop", 3, SERIES, {})
 
 
+@pytest.mark.parametrize("column", ["series", "exposure"])
+def test_a_series_that_cannot_be_read_any_more_is_none(store: Store, tmp_path: Path, column: str) -> None:
+    store.keep_series("shop", 3, SERIES, {})
+    with sqlite3.connect(tmp_path / "headgate.db") as other:
+        other.execute(f"UPDATE series SET {column} = '[1]'")
+    other.close()
+
+    assert None is store.series("shop", 3)
+
+
 def test_a_file_of_the_first_version_goes_on_where_it_stood(tmp_path: Path) -> None:
     old = sqlite3.connect(tmp_path / "old.db")
     old.executescript(Path(__file__).with_name("files").joinpath("version-1.sql").read_text(encoding="utf-8"))
