@@ -126,6 +126,7 @@ def _played(output: str, given: dict[str, Any], service: Service, traffic: Traff
         cause=given["cause"],
         horizon_s=given["until_s"],
         policy=given["policy"] or HEADGATE,
+        endpoints=max(len(version.endpoints) for version in service.versions),
     )
     broken = broken_bounds(report, given["max_false_alarms"], given["min_caught"])
     _say(output, given, report, notes(service, given["cause"], people=bool(given["users"])), broken)
@@ -199,8 +200,10 @@ def chosen(intent: Intent, name: str | None) -> Service:
 
 
 def notes(service: Service, cause: str, *, people: bool = False) -> list[str]:
-    """What of this service is not as it was played, as sentences."""
-    found = []
+    """What of this service is not as it was played, and what was taken for granted, as sentences."""
+    from proxy.simulation.outside import assumptions
+
+    found = [f"taken for granted: {said}" for said in assumptions(service.rollout)]
     if service.sticky is not None and not people:
         found.append("sticky: a user who keeps failing counts once, and may take longer to find; here all are strangers (see --users)")
     if service.fallback:

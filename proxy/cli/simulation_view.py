@@ -11,7 +11,7 @@ from rich.text import Text
 
 from proxy.simulation.report import Report, Series, Spread
 
-_ENDS = {"promoted": "promoted", "rolled_back": "rolled back", "paused": "paused", "held": "still held"}
+_ENDS = {"promoted": "promoted", "rolled_back": "rolled back", "paused": "paused", "held": "still held", "shadowed": "shadowed"}
 
 
 def render(given: Mapping[str, Any], report: Report, notes: Sequence[str], broken: Sequence[str]) -> RenderableType:
@@ -46,8 +46,10 @@ def _figures(given: Mapping[str, Any], report: Report) -> Table:
     table.add_column("as good as stable", justify="right", no_wrap=True)
     both = (report.candidate, report.equal)
     for end, words in _ENDS.items():
+        if end == "shadowed" and not any(series.ends[end] for series in both):
+            continue
         table.add_row(words, *(share(series.ends[end]) for series in both))
-    table.add_row("caught by the guard", *(share(series.caught) for series in both), style="bold")
+    table.add_row("caught by guard or checks", *(share(series.caught) for series in both), style="bold")
     if report.candidate.alarms > report.candidate.caught:
         table.add_row("accused before the onset", share(report.candidate.alarms - report.candidate.caught), "-")
     table.add_row("onset to decision, median / p90", *(_times(series.decision_s) for series in both))

@@ -13,9 +13,6 @@ from proxy.rollout.events import Ask, EndpointLevel, Heard
 from proxy.simulation.reported import CANDIDATE, STABLE
 from proxy.simulation.traffic import Traffic
 
-ENDPOINTS = 4
-"""Of each version."""
-
 
 def heard(question: Ask) -> Heard:
     """The answer to what is asked: yes."""
@@ -35,12 +32,12 @@ def _within(check: Check) -> float:
     return bounds[0] if bounds else 1.0
 
 
-def endpoints(plan: RolloutPlan) -> tuple[EndpointLevel, ...]:
-    """The levels of endpoints that are always healthy and idle; only strategies that wait for them look at any."""
+def endpoints(plan: RolloutPlan, count: int) -> tuple[EndpointLevel, ...]:
+    """The levels of so many endpoints of each version, always healthy and idle; only strategies that wait for them look at any."""
     if plan.strategy not in ("blue_green", "rolling"):
         return ()
     return tuple(
-        EndpointLevel(version, f"{version}-{n}", healthy=True, in_flight=0) for version in (STABLE, CANDIDATE) for n in range(ENDPOINTS)
+        EndpointLevel(version, f"{version}-{n}", healthy=True, in_flight=0) for version in (STABLE, CANDIDATE) for n in range(count)
     )
 
 
@@ -55,6 +52,8 @@ def assumptions(plan: RolloutPlan) -> Sequence[str]:
         said.append("every hook answers well, at once")
     if plan.freeze:
         said.append("no freeze window is met")
+    if plan.strategy == "rolling":
+        said.append("rolling: every instance is replaced, drained and healthy at once, at an address of its own")
     if plan.strategy == "blue_green":
         said.append("blue_green: its endpoints are healthy; nobody meets it before the switch, nor has it an equal after that")
     return said

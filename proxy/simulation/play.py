@@ -70,14 +70,16 @@ class Ending(msgspec.Struct, frozen=True):
 class _Play:
     """A rollout under way."""
 
-    def __init__(self, plan: RolloutPlan, traffic: Traffic, chance: Random, *, gates: Gates, cause: Cause, horizon_s: float) -> None:
+    def __init__(
+        self, plan: RolloutPlan, traffic: Traffic, chance: Random, *, gates: Gates, cause: Cause, horizon_s: float, endpoints: int
+    ) -> None:
         self._traffic = traffic
         self._flow = flow_of(traffic, chance)
         self._chance = chance
         self._gates = gates
         self._horizon_s = horizon_s
         self._report = Reporter(plan, chance, cause)
-        self._endpoints = outside.endpoints(plan)
+        self._endpoints = outside.endpoints(plan, endpoints)
         self._asked: list[Ask] = []
         self._checked_s = 0.0  # when checks were last made, or the step began
         self.now = 0.0
@@ -227,12 +229,25 @@ class _Play:
     def _step_ends_in_s(self) -> float:
         """When the present step can end at the earliest, as far as can be said now."""
         position, entered = self.position, self._entered()
+        if position.plan.strategy == "rolling":
+            return self._part_ends_in_s()
         if not isinstance(entered, WeightStep | ShadowStep):
             return max(position.plan.interval_s - position.step_elapsed_s, limits.CONTROL_TICK_S)
         waits = max(entered.for_s - position.step_elapsed_s, self._wait_for_requests_s(entered, max(1, entered.min_requests)))
         if waits <= 0:  # judges hold it: checks until the next interval, the guard for want of failures; looked at 1 % late at most
             waits = min(self._next_check_s() - self.now, max(limits.SNAPSHOT_SLOW_S, position.step_elapsed_s / 100))
         return waits
+
+    def _part_ends_in_s(self) -> float:
+        """The same of a rolling rollout, whose batches have parts: the next that time alone ends."""
+        position, rolling = self.position, self.position.plan.rolling
+        match position.part:
+            case "ready":
+                return rolling.min_ready_s - position.ready_s
+            case "slow_start":
+                quarter_s = rolling.slow_start_s / 4
+                return quarter_s - position.step_elapsed_s % quarter_s if quarter_s else 0.0
+        return max(limits.CONTROL_TICK_S, position.elapsed_s / 1000)  # at once, unless a judge holds it
 
     def _wait_for_requests_s(self, entered: WeightStep | ShadowStep, wanted: int) -> float:
         """A time in which ``wanted`` requests are hardly reached (four standard deviations), at last a twentieth of the mean gap."""
@@ -244,7 +259,7 @@ class _Play:
         return max(missing - 4 * math.sqrt(missing), 0.05) / rps
 
     def _entered(self) -> Step | None:
-        steps = self.position.plan.steps
+        steps = self.position.plan.steps if self.position.plan.strategy != "rolling" else ()
         return steps[self.position.step] if self.position.step < len(steps) else None
 
     def _hear(self, event: Event) -> None:
@@ -256,6 +271,11 @@ class _Play:
                 self._asked.append(effect)
 
 
-def play(plan: RolloutPlan, traffic: Traffic, chance: Random, *, gates: Gates, cause: Cause, horizon_s: float) -> Ending:
-    """Play one rollout of ``plan``. ``gates``: passed at once, or held until the horizon. ``cause`` is that of every failure."""
-    return _Play(plan, traffic, chance, gates=gates, cause=cause, horizon_s=horizon_s).to_its_end()
+def play(
+    plan: RolloutPlan, traffic: Traffic, chance: Random, *, gates: Gates, cause: Cause, horizon_s: float, endpoints: int = 4
+) -> Ending:
+    """Play one rollout of ``plan``. ``gates``: passed at once, or held until the horizon. ``cause`` is that of every failure.
+
+    Each version has so many ``endpoints``, for strategies that count them.
+    """
+    return _Play(plan, traffic, chance, gates=gates, cause=cause, horizon_s=horizon_s, endpoints=endpoints).to_its_end()

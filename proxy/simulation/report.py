@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -106,12 +107,14 @@ HEADGATE: Final = "headgate"
 """The policy that is this proxy's own machine and guard."""
 
 
-def player(policy: str, plan: RolloutPlan, *, gates: Gates, cause: Cause, horizon_s: float) -> Callable[[Traffic, Random], Ending]:
+def player(
+    policy: str, plan: RolloutPlan, *, gates: Gates, cause: Cause, horizon_s: float, endpoints: int = 4
+) -> Callable[[Traffic, Random], Ending]:
     """What plays one rollout of the plan by these rules. Raises ``OperatorError`` when they cannot play it."""
     if policy == HEADGATE:
-        return lambda traffic, chance: play(plan, traffic, chance, gates=gates, cause=cause, horizon_s=horizon_s)
+        return partial(play, plan, gates=gates, cause=cause, horizon_s=horizon_s, endpoints=endpoints)
     rules = policies.policy(policy, plan)
-    return lambda traffic, chance: rehearse(rules, traffic, chance, gates=gates, horizon_s=horizon_s)
+    return partial(rehearse, rules, gates=gates, horizon_s=horizon_s)
 
 
 def simulate(
@@ -125,12 +128,14 @@ def simulate(
     horizon_s: float,
     equal_runs: int = 0,
     policy: str = HEADGATE,
+    endpoints: int = 4,
 ) -> Report:
     """Play ``runs`` rollouts (at least 1) with the candidate and ``equal_runs`` (0: as many) with its equal. Same seed, same report.
 
-    ``policy`` says by whose rules: headgate's, or one of ``policies.POLICIES``. Raises ``OperatorError`` when they cannot.
+    ``policy`` says by whose rules: headgate's, or one of ``policies.POLICIES``; ``OperatorError`` when they cannot play this plan. Each
+    version has so many ``endpoints``.
     """
-    play_one = player(policy, plan, gates=gates, cause=cause, horizon_s=horizon_s)
+    play_one = player(policy, plan, gates=gates, cause=cause, horizon_s=horizon_s, endpoints=endpoints)
 
     def series(name: str, traffic: Traffic, runs: int) -> Series:
         chance = Random(f"{seed} {name}")

@@ -29,7 +29,7 @@ GIVEN: dict[str, Any] = {
 }
 CANDIDATE = Series(
     runs=1000,
-    ends={"promoted": 0.1, "rolled_back": 0.9, "paused": 0.0, "held": 0.0},
+    ends={"promoted": 0.1, "rolled_back": 0.9, "paused": 0.0, "held": 0.0, "shadowed": 0.0},
     caught=0.85,
     alarms=0.9,
     decision_s=Spread(0.5, 0.45, 0.81, 2.0),
@@ -74,7 +74,7 @@ def test_a_daily_curve_is_in_the_title() -> None:
     "expected",
     [
         "promoted 10 % 100 %",
-        "caught by the guard 85 % 0 %",
+        "caught by guard or checks 85 % 0 %",
         "accused before the onset 5 % -",
         "onset to decision, median / p90 0.45 s / 0.81 s -",
         "start to promotion, median / p90 15m0s / 15m1s 15m0s / 15m1s",

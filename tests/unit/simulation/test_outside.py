@@ -46,10 +46,10 @@ def test_without_an_outage_they_always_answer() -> None:
 
 
 def test_endpoints_are_healthy_where_a_strategy_looks_at_them() -> None:
-    assert () == endpoints(RolloutPlan())
-    levels = endpoints(RolloutPlan(strategy="blue_green"))
+    assert () == endpoints(RolloutPlan(), 3)
+    levels = endpoints(RolloutPlan(strategy="blue_green"), 3)
 
-    assert {"stable", "candidate"} == {level.version for level in levels}
+    assert ["stable"] * 3 + ["candidate"] * 3 == [level.version for level in levels]
     assert all(level.healthy and level.in_flight == 0 for level in levels)
 
 

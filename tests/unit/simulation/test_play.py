@@ -17,6 +17,7 @@ from proxy.model.rollout import (
     Guard,
     Hook,
     PrometheusQuery,
+    Rolling,
     RolloutPlan,
     ShadowStep,
     WeightStep,
@@ -269,6 +270,23 @@ def test_blue_green_switches_when_endpoints_were_healthy_for_an_interval() -> No
     ending = played(RolloutPlan(strategy="blue_green", steps=()), BROKEN)
 
     assert ("promoted", 0, True) == (ending.end, ending.candidate_requests, ending.at_s < 30.0)
+
+
+ROLLING = RolloutPlan(strategy="rolling", rolling=Rolling(batch=1, min_ready_s=10.0, slow_start_s=20.0))
+
+
+def test_a_rolling_plan_replaces_endpoint_after_endpoint() -> None:
+    """Each drains for two seconds or less, is ready after ten and has twenty to start; the last one starts at once."""
+    two, four = (played(ROLLING, GOOD, endpoints=count) for count in (2, 4))
+
+    assert ("promoted", "promoted") == (two.end, four.end)
+    assert (44.0, 108.0) == (pytest.approx(two.at_s, abs=3.0), pytest.approx(four.at_s, abs=3.0))
+
+
+def test_a_broken_candidate_is_found_while_endpoints_are_replaced() -> None:
+    ending = played(ROLLING, Traffic(100.0, 0.0, 1.0), endpoints=4)
+
+    assert ("rolled_back", True, True) == (ending.end, ending.by_guard, ending.at_s < 20.0)
 
 
 @pytest.mark.parametrize("budget", [Guard(max_errors=50), Guard(max_users_with_errors=50)])
