@@ -11,8 +11,6 @@ from __future__ import annotations
 import base64
 import sys
 from array import array
-from collections.abc import Iterable
-from typing import Self
 
 import msgspec
 
@@ -31,6 +29,36 @@ class SavedUsers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uncounted: int = 0
 
 
+class _Hashes:
+    """Distinct hashes in the order they came, and their text, which only grows: it is written with every second of progress."""
+
+    def __init__(self, text: str = "") -> None:
+        self._order = array("Q")
+        self._order.frombytes(base64.b64decode(text, validate=True))
+        self._known = set(_little_endian(self._order[:]))
+        self._done = len(self._order) // 3 * 3  # three hashes are 32 characters without padding
+        self._text = text[: self._done // 3 * 32]
+
+    def __contains__(self, key: int) -> bool:
+        return key in self._known
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def add(self, key: int) -> None:
+        """Remember one."""
+        if key not in self._known:
+            self._known.add(key)
+            self._order.extend(_little_endian(array("Q", [key])))
+
+    def text(self) -> str:
+        """Base64 of them, 8 bytes each, little-endian."""
+        whole = len(self._order) // 3 * 3
+        self._text += _base64(self._order[self._done : whole])
+        self._done = whole
+        return self._text + _base64(self._order[whole:])
+
+
 class KnownUsers:
     """The users of one kind of event; ``limits.FAILED_USERS_PER_ROLLOUT_MAX`` at most.
 
@@ -38,12 +66,14 @@ class KnownUsers:
     not be counted once, for lack of room here or in a worker, and so were not counted at all.
     """
 
-    def __init__(self) -> None:
-        self.candidate = 0
-        self.stable = 0
-        self.uncounted = 0
-        self._seen: set[int] = set()
-        self._on_candidate: set[int] = set()
+    def __init__(self, saved: SavedUsers | None = None) -> None:
+        """As they were saved. Raises ``ValueError`` on what is no base64."""
+        kept = saved or SavedUsers()
+        self.candidate = kept.candidate
+        self.stable = kept.stable
+        self.uncounted = kept.uncounted
+        self._seen = _Hashes(kept.seen)
+        self._on_candidate = _Hashes(kept.on_candidate)
 
     @property
     def full(self) -> bool:
@@ -71,26 +101,12 @@ class KnownUsers:
         return first
 
     def saved(self) -> SavedUsers:
-        """What ``restored`` makes the same users of."""
-        return SavedUsers(_packed(self._seen), _packed(self._on_candidate), self.candidate, self.stable, self.uncounted)
-
-    @classmethod
-    def restored(cls, saved: SavedUsers) -> Self:
-        """The users that were saved. Raises ``ValueError`` on what is no base64."""
-        users = cls()
-        users._seen, users._on_candidate = _unpacked(saved.seen), _unpacked(saved.on_candidate)
-        users.candidate, users.stable, users.uncounted = saved.candidate, saved.stable, saved.uncounted
-        return users
+        """What makes the same users again."""
+        return SavedUsers(self._seen.text(), self._on_candidate.text(), self.candidate, self.stable, self.uncounted)
 
 
-def _packed(hashes: Iterable[int]) -> str:
-    return base64.b64encode(_little_endian(array("Q", sorted(hashes))).tobytes()).decode("ascii")
-
-
-def _unpacked(text: str) -> set[int]:
-    hashes = array("Q")
-    hashes.frombytes(base64.b64decode(text))
-    return set(_little_endian(hashes))
+def _base64(hashes: array[int]) -> str:
+    return base64.b64encode(hashes.tobytes()).decode("ascii")
 
 
 def _little_endian(hashes: array[int]) -> array[int]:

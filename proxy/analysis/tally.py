@@ -160,6 +160,11 @@ class Tally:
             for share_bp, row in sorted(self._rows.items())
         ]
 
+    def rows(self) -> dict[int, dict[str, Any]]:
+        """Everything counted at each share (basis points), as JSON values."""
+        out: dict[int, dict[str, Any]] = msgspec.to_builtins(self._rows)
+        return out
+
     def causes_of(self, version: str) -> dict[str, int]:
         """Failures by cause, all shares and all causes together; ``version`` is ``candidate`` or ``stable``."""
         total: dict[str, int] = {}
@@ -195,7 +200,7 @@ class Tally:
         tally = cls(saved.rollout, saved.causes)
         tally._rows = dict(saved.rows)
         failed = SavedUsers(saved.users, saved.users_on_candidate, saved.candidate_users, saved.stable_users, saved.users_uncounted)
-        tally.users = {"failures": KnownUsers.restored(failed), "slow": KnownUsers.restored(saved.slow_users)}
+        tally.users = {"failures": KnownUsers(failed), "slow": KnownUsers(saved.slow_users)}
         tally.errors = saved.errors
         tally.first_failure_s = saved.first_failure_s
         tally.last_failure_s = saved.last_failure_s

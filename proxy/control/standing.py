@@ -134,7 +134,7 @@ class Standing:
 
     def remember(self, wall: float, *, event: str = "") -> None:
         """End a stretch of the series here; what it has counted is the tally's."""
-        rows = {int(share): row for share, row in self.tally.to_json()["rows"].items()}
+        rows = self.tally.rows()
         self.memory.note(self.position, rows, self.verdict, wall, event=event)
 
     def tally_json(self) -> dict[str, Any] | None:

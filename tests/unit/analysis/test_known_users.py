@@ -45,16 +45,32 @@ def test_when_there_is_no_room_the_next_are_not_counted_and_it_says_so(monkeypat
 def test_users_survive_a_restart_exactly() -> None:
     made = users((2**64 - 1, True), (7, False), (7, True))
     made.uncounted = 3
-    again = KnownUsers.restored(made.saved())
+    again = KnownUsers(made.saved())
 
     assert made.saved() == again.saved()
     assert (False, 2) == (again.count(7, is_candidate=True), again.of_candidate)
 
 
 def test_users_of_whom_only_the_number_was_stored_keep_it() -> None:
-    assert 4 == KnownUsers.restored(SavedUsers(candidate=4)).of_candidate
+    assert 4 == KnownUsers(SavedUsers(candidate=4)).of_candidate
 
 
 def test_a_set_that_is_no_base64_is_refused() -> None:
     with pytest.raises(ValueError, match="base64"):
-        KnownUsers.restored(SavedUsers(seen="x"))
+        KnownUsers(SavedUsers(seen="x"))
+
+
+@pytest.mark.parametrize("count", range(8))
+def test_what_is_saved_again_and_again_is_all_that_was_counted(count: int) -> None:
+    """The text grows with the users, three hashes at a time."""
+    made = KnownUsers()
+    for user in range(count):
+        made.count(user, is_candidate=user % 2 == 0)
+        made.saved()
+    again = KnownUsers(made.saved())
+    again.count(99, is_candidate=True)
+    once = KnownUsers()
+    for user in (*range(count), 99):
+        once.count(user, is_candidate=user % 2 == 0 or user == 99)
+
+    assert once.saved() == again.saved()
