@@ -29,12 +29,22 @@ class Followed:
         self.target = target
         self.number = number
         self.strategy = ""
+        self.is_stable = False
         self.view: Mapping[str, Any] = {}
+
+    @classmethod
+    def already(cls, target: str) -> Followed:
+        """Of a version that is stable: whatever was tried since and came to nothing is not what is asked about."""
+        made = cls(target)
+        made.is_stable = True
+        return made
 
     def see(self, view: Mapping[str, Any]) -> str:
         """How it ended: promoted, rolled_back, abandoned, shadowed or unchanged (nothing ran); empty while it goes on."""
         self.view = view
         candidate, phase, number = str(view.get("candidate") or ""), str(view.get("phase")), int(view.get("rollout") or 0)
+        if self.is_stable:
+            return "promoted" if view.get("stable") == self.target else "abandoned"
         if self.number and number > self.number:
             return "abandoned"
         if phase not in _RESTING:
@@ -116,6 +126,8 @@ def _end(client: AdminClient, service: str, path: str, output: str, followed: Fo
     reason = ""
     if result == "timeout":
         reason = f"it is {followed.view.get('phase')} after {timeout_s:g} s, and goes on"
+    elif followed.is_stable:
+        reason = "it was stable already"
     elif result != "unchanged":
         reason = next((str(entry.get("reason")) for entry in history(client, path, 1)), str(followed.view.get("reason") or ""))
     told = {"service": service, "result": result, "version": followed.target, "stable": followed.view.get("stable"), "reason": reason}

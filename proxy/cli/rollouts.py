@@ -75,10 +75,12 @@ def start(service: str, target: str, wait: bool, timeout_s: float, force: bool, 
     try:
         view = client.post(f"{path}/rollout/start", _said(force, to=target))
     except Refused as refusal:
-        view = client.get(path)
-        if refusal.status != 409 or target not in (view["stable"] if view["phase"] == "stable" else "", view["candidate"]):
+        if refusal.status != 409:
             raise
-        if view["phase"] == "rolled_back":
+        view = client.get(path)
+        if view["stable"] == target:
+            return follow(client, service, path, output, Followed.already(target))
+        if view["candidate"] != target or view["phase"] == "rolled_back":
             raise
         remark(f"headgate: {refusal}")
     return follow(client, service, path, output, Followed(target, int(view.get("rollout") or 0)), timeout_s=timeout_s)

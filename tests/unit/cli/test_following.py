@@ -133,3 +133,7 @@ def test_whoever_stops_following_leaves_the_rollout_running(
     with pytest.raises(KeyboardInterrupt):
         run(monkeypatch, TRYING, KeyboardInterrupt())
     assert "the rollout of shop goes on" in capsys.readouterr().err
+
+
+def test_a_version_that_is_stable_already_is_promoted_whatever_was_tried_since() -> None:
+    assert ["promoted"] == ends(Followed.already("v1"), view("rolled_back", stable="v1", candidate="v2", rollout=4))
