@@ -80,7 +80,8 @@ def played(told: dict[str, Any], plan: RolloutPlan) -> Replay:
     series = msgspec.convert(told["recorded"], Series, str_keys=True)
     recorded = msgspec.convert(told["plan"], RolloutPlan)
     sticky = (told.get("blast_radius") or {}).get("users") is not None
-    return replay(series, recorded, plan, float(told["started_at"]), sticky=sticky)
+    versions = str(told["from"]), str(told["to"])
+    return replay(series, recorded, plan, float(told["started_at"]), versions=versions, sticky=sticky)
 
 
 def fetched(client: AdminClient, service: str, revision: int | None) -> dict[str, Any]:

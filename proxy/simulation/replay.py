@@ -25,8 +25,6 @@ from proxy.rollout.machine import initial, step
 from proxy.rollout.words import duration, percent
 from proxy.telemetry.snapshot import CellDelta
 
-STABLE: Final = "stable"
-CANDIDATE: Final = "candidate"
 _ROLLOUT: Final = 1  # of a position that has had none before
 
 End = Literal["promoted", "rolled_back", "paused", "running"]
@@ -54,13 +52,22 @@ class Replay(msgspec.Struct, frozen=True):
     caveats: tuple[str, ...]
 
 
-def replay(series: Series, recorded: RolloutPlan, other: RolloutPlan, began_s: float, *, sticky: bool = False) -> Replay:
+def replay(
+    series: Series,
+    recorded: RolloutPlan,
+    other: RolloutPlan,
+    began_s: float,
+    *,
+    versions: tuple[str, str] = ("stable", "candidate"),
+    sticky: bool = False,
+) -> Replay:
     """Play ``other`` on what a rollout with the plan ``recorded`` counted. ``began_s`` is when that began (Unix time).
 
-    ``sticky``: failures of known users were counted once, which limits what other causes can tell.
+    ``versions`` are the names of stable and candidate, for the reasons. ``sticky``: failures of known users were counted once, which
+    limits what other causes can tell.
     """
     plan, caveats = replayable(recorded, other, sticky=sticky)
-    return _Replay(plan, began_s).over(series, caveats)
+    return _Replay(plan, began_s, *versions).over(series, caveats)
 
 
 def replayable(recorded: RolloutPlan, other: RolloutPlan, *, sticky: bool = False) -> tuple[RolloutPlan, list[str]]:
@@ -101,15 +108,17 @@ def replayable(recorded: RolloutPlan, other: RolloutPlan, *, sticky: bool = Fals
 class _Replay:
     """One replay under way."""
 
-    def __init__(self, plan: RolloutPlan, began_s: float) -> None:
+    def __init__(self, plan: RolloutPlan, began_s: float, stable: str, candidate: str) -> None:
         self._began_s = began_s
+        self._stable = stable
+        self._candidate = candidate
         self._free = plan.steps == (
             WeightStep(weight_bp=1, for_s=float("inf")),
         )  # without steps of its own it has no share to part from
-        self._position: Position = initial("replay", STABLE, "-")
+        self._position: Position = initial("replay", stable, "-")
         self._now = began_s
         self._decisions: list[Decided] = []
-        self._hear(Command(verb="start", by="replay", to=CANDIDATE, plan=plan, fingerprint="-"))
+        self._hear(Command(verb="start", by="replay", to=candidate, plan=plan, fingerprint="-"))
         self._judge = Judge(self._position)
         self._errors = 0
 
@@ -158,8 +167,9 @@ class _Replay:
         requests = 0
         for share_bp, row in point.rows.items():
             requests += int(row.get("candidate_requests", 0))
-            for cell in _cells(share_bp, row):
-                self._judge.tally.add(cell, stable=STABLE, candidate=CANDIDATE, at_s=point.at_s)
+            for version, side in ((self._candidate, "candidate"), (self._stable, "stable")):
+                cell = _cell(version, side, share_bp, row)
+                self._judge.tally.add(cell, stable=self._stable, candidate=self._candidate, at_s=point.at_s)
         self._errors += point.stretch.candidate.failures
         self._judge.tally.errors = max(self._errors, self._judge.tally.errors)
         self._judge.recorded(point.stretch)
@@ -199,24 +209,20 @@ def _from_its_first_request(points: tuple[Point, ...]) -> tuple[Point, ...]:
     return points[first:]
 
 
-def _cells(share_bp: int, row: dict[str, object]) -> tuple[CellDelta, CellDelta]:
-    """A stretch's counts at one share, as workers would have sent them."""
-
-    def cell(version: str) -> CellDelta:
-        failures = row.get(version, {})
-        assert isinstance(failures, dict)
-        return CellDelta(
-            "replay",
-            version,
-            1,
-            rollout=_ROLLOUT,
-            candidate_share=share_bp / 10_000,
-            draws=_number(row, f"{version}_requests"),
-            draw_failures=failures,
-            draw_slow=_number(row, f"{version}_slow"),
-        )
-
-    return cell(CANDIDATE), cell(STABLE)
+def _cell(version: str, side: str, share_bp: int, row: dict[str, object]) -> CellDelta:
+    """One side's counts at one share, as a worker would have sent them."""
+    failures = row.get(side, {})
+    assert isinstance(failures, dict)
+    return CellDelta(
+        "replay",
+        version,
+        1,
+        rollout=_ROLLOUT,
+        candidate_share=share_bp / 10_000,
+        draws=_number(row, f"{side}_requests"),
+        draw_failures=failures,
+        draw_slow=_number(row, f"{side}_slow"),
+    )
 
 
 def _number(row: dict[str, object], key: str) -> int:

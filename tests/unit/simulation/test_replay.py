@@ -124,6 +124,10 @@ def test_what_came_before_the_first_request_is_left_out() -> None:
     assert ("step", 90.0) == ((second := play(late).decisions[1]).kind, second.after_s)
 
 
+def test_reasons_name_the_versions() -> None:
+    assert "started by replay; step 1 of 2: 10 % to v2" == play(GOOD, versions=("v1", "v2")).decisions[0].reason
+
+
 def test_an_empty_recording_decides_nothing() -> None:
     assert ("running", 0.0) == ((played := play(series())).end, played.after_s)
 
