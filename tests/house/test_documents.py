@@ -7,6 +7,7 @@ import importlib
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from textwrap import indent
 
 import click
 import pytest
@@ -28,6 +29,26 @@ def test_an_example_configuration_loads(path: Path) -> None:
     from proxy.config import load
 
     assert load(path, env={}).listeners
+
+
+FRAGMENTS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "hooks-and-checks.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_hooks_and_checks_have_examples() -> None:
+    assert ["rollout", "steps", "rollout", "notifications"] == [text.partition(":")[0] for text in FRAGMENTS]
+
+
+@pytest.mark.parametrize("text", FRAGMENTS, ids=lambda text: text.partition(":")[0])
+def test_an_example_of_hooks_and_checks_loads(text: str, tmp_path: Path) -> None:
+    from proxy.config import load
+
+    rollout = f"rollout:\n{indent(text, '  ')}" if text.startswith("steps:") else text if text.startswith("rollout:") else ""
+    service = f"versions: {{v1: {{endpoints: [127.0.0.1:9001]}}}}\ntarget: v1\n{rollout}"
+    whole = f"listeners: [{{name: web, address: 127.0.0.1:0}}]\nservices:\n  shop:\n{indent(service, '    ')}"
+    file = tmp_path / "headgate.yaml"
+    file.write_text(f"{whole}\nroutes: [{{match: {{}}, service: shop}}]\n{'' if rollout else text}", encoding="utf-8")
+
+    assert load(file, env={"SLACK_WEBHOOK_URL": "https://hooks.slack.example/services/x"}).services
 
 
 def test_every_command_in_the_readme_exists() -> None:
