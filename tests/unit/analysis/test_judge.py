@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from proxy.analysis import guard
 from proxy.analysis.checks import Flow, Observed
 from proxy.analysis.judge import Judge, flow_of
+from proxy.analysis.stretches import Side, Stretch
 from proxy.model.position import Finding, Phase, Position, Verdict
 from proxy.model.rollout import Check, Guard, PrometheusQuery, RolloutPlan
 from proxy.telemetry.snapshot import CellDelta
@@ -201,6 +202,21 @@ def test_an_operators_own_bound_counts_from_the_first_answer() -> None:
     position = replace(at(guard=Guard(slow_over_s=0.2)), elapsed_s=0.0)
 
     assert Finding.ROLLBACK is verdict(position, cell("v2", 200, draw_slow=50), cell("v1", 3800, draw_slow=38)).finding
+
+
+def test_what_was_recorded_is_measured_as_if_it_had_just_been_counted() -> None:
+    position = at(ERRORS)
+    judge = Judge(position)
+    judge.enter("0", 1000.0)
+    judge.recorded(Stretch(10.0, Side(200, 20), Side(3800)))
+
+    assert (True, Finding.ROLLBACK) == (judge.fails(position, 1010.0), judge.verdict(position, 1010.0).finding)
+
+
+def test_where_it_is_decided_no_check_fails() -> None:
+    position = at(ERRORS, phase=Phase.PROMOTING)
+
+    assert not judge_of(position, cell("v2", 200, 20)).fails(position, 1010.0)
 
 
 # ---- a restart ------------------------------------------------------------------------------------------------------------------

@@ -143,3 +143,23 @@ def test_the_step_so_far_survives_a_restart_exactly() -> None:
 def test_something_else_than_a_step_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         Stretches(4).restore({"seconds": "many"})
+
+
+def test_a_window_forgets_the_latency_of_what_is_older_and_no_more() -> None:
+    stretches = Stretches(4, [10.0])
+    for latency in ({3: 5, 4: 1}, {3: 2}):
+        stretches.count(cell(draws=9, latency=latency), stable="v1", candidate="v2")
+        stretches.observed(10.0)
+
+    assert {3: 2} == stretches.over(10.0).candidate.latency
+    stretches.count(cell(draws=1, latency={3: 1}), stable="v1", candidate="v2")
+    assert ({3: 3}, {3: 8, 4: 1}) == (stretches.over(10.0).candidate.latency, stretches.over(0).candidate.latency)
+
+
+def test_of_a_bucket_that_was_met_again_the_later_part_stays() -> None:
+    stretches = Stretches(4, [10.0])
+    for _ in range(3):
+        stretches.count(cell(draws=9, latency={3: 5}), stable="v1", candidate="v2")
+        stretches.observed(5.0)
+
+    assert {3: 10} == stretches.over(10.0).candidate.latency

@@ -32,6 +32,14 @@ def test_it_is_the_p99_of_the_version() -> None:
     assert pytest.approx(0.2, rel=0.08) == made.slow_over_s(SHOP, 106.0)
 
 
+def test_what_was_asked_stands_for_a_second_whatever_comes() -> None:
+    made = baseline((100.0, cell({0.05: 2000})))
+    before = made.slow_over_s(SHOP, 100.0)
+    made.add(cell({0.5: 9000}), 100.5)
+
+    assert (before, True) == (made.slow_over_s(SHOP, 100.9), made.slow_over_s(SHOP, 101.0) > 2 * before)
+
+
 def test_too_few_answers_have_none() -> None:
     made = baseline((100.0, cell({0.05: limits.BASELINE_ANSWERS_MIN - 1})))
 
@@ -45,7 +53,9 @@ def test_what_is_older_than_five_minutes_is_forgotten() -> None:
 
 
 def test_a_version_that_went_silent_has_none_any_more() -> None:
-    assert 0.0 == baseline((100.0, cell({0.05: 5000}))).slow_over_s(SHOP, 500.0)
+    made = baseline((100.0, cell({0.05: 5000})))
+
+    assert (True, 0.0) == (made.slow_over_s(SHOP, 200.0) > 0, made.slow_over_s(SHOP, 500.0))
 
 
 def test_answers_that_were_not_drawn_or_failed_are_left_out() -> None:
