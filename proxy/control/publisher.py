@@ -31,9 +31,7 @@ def build(intent: Intent, positions: Mapping[str, Position], generation: int, co
 
     ``comparer`` is where pairs of answers are compared, when any are.
     """
-    trying = any(
-        positions[service.name].candidate and positions[service.name].weight_bp > 0 for service in intent.services if service.target
-    )
+    trying = any(_is_trying(positions[service.name]) for service in intent.services if service.target)
     return RoutePlan(
         generation=generation,
         digest=intent.digest,
@@ -47,6 +45,11 @@ def build(intent: Intent, positions: Mapping[str, Position], generation: int, co
         nameservers=intent.nameservers,
         comparer=comparer if compared(intent, positions) else "",
     )
+
+
+def _is_trying(position: Position) -> bool:
+    """Whether workers should report often: a candidate has weight, or endpoints are drained."""
+    return bool(position.candidate and position.weight_bp > 0) or is_rolling(position)
 
 
 def compared(intent: Intent, positions: Mapping[str, Position]) -> dict[str, Rules]:

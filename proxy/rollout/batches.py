@@ -20,8 +20,8 @@ from proxy.rollout.words import duration, listed
 
 HOOK_POINT: Final = "before_step"
 
-SETTLE_S: Final = 2 * limits.SNAPSHOT_SLOW_S
-"""How long a drain lasts at least: what workers said of an endpoint before they took it out is older than that then."""
+SETTLE_S: Final = 10 * limits.SNAPSHOT_FAST_S
+"""How long a drain lasts at least: what workers said of an endpoint before they took it out has been said anew by then."""
 
 HOOK_AGAIN_S: Final = 30.0
 """On the way back a hook that fails is asked again after this long: there is nowhere else to go."""

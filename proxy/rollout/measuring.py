@@ -117,9 +117,14 @@ def silent(verdict: Verdict) -> bool:
 # ---- what hooks and gates answer ------------------------------------------------------------------------------------------------
 
 
+def _is_asked(position: Position, event: Heard) -> bool:
+    """Whether this is the answer that the position waits for. A freeze is no question, whatever anybody answers to it."""
+    return any(event.key == ask.key for ask in entering.open_question(position))
+
+
 def heard_when_progressing(position: Position, event: Heard, now: float) -> Outcome:
     """At its door: a gate that says yes, or hooks that did, lead on; a hook that fails ends the rollout."""
-    if event.key != position.asking:
+    if not _is_asked(position, event):
         return position, ()
     if position.part:
         return batches.heard(position, event)
@@ -134,7 +139,7 @@ def heard_when_progressing(position: Position, event: Heard, now: float) -> Outc
 
 def heard_when_paused(position: Position, event: Heard, now: float) -> Outcome:
     """A hook that failed ends the rollout; one that answered well is remembered. A gate is asked again when the pause is over."""
-    if event.key != position.asking or entering.door_of(position) == entering.GATE:
+    if not _is_asked(position, event) or entering.door_of(position) == entering.GATE:
         return position, ()
     if not event.ok:
         return moves.roll_back(position, why=event.reason, figures=event.figures)
@@ -146,7 +151,7 @@ def heard_when_paused(position: Position, event: Heard, now: float) -> Outcome:
 
 def heard_when_resting(position: Position, event: Heard, now: float) -> Outcome:
     """What the hooks said that are told of an end: into the history, and nothing else."""
-    if event.key != position.asking:
+    if not _is_asked(position, event):
         return position, ()
     after = replace(position, asking="")
     return after, (moves.note("hook", event.reason, position, after, figures={**event.figures, "ok": event.ok}),)
@@ -154,7 +159,7 @@ def heard_when_resting(position: Position, event: Heard, now: float) -> Outcome:
 
 def heard_when_rolling_back(position: Position, event: Heard, now: float) -> Outcome:
     """What brings endpoints back has answered."""
-    return batches.heard(position, event) if event.key == position.asking and position.part else (position, ())
+    return batches.heard(position, event) if _is_asked(position, event) else (position, ())
 
 
 # ---- every worker serves what was asked for -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socketserver
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -31,11 +31,13 @@ class Taken:
 class Receiver:
     """``mode``: good (``status`` and ``body``), hang, close, garbage, huge, drip (a byte at a time, for ever), lies (about its length).
 
-    ``script``: (status, body) of the next requests, taken one after the other before ``status`` and ``body`` hold again.
+    ``script``: (status, body) of the next requests, taken one after the other before ``status`` and ``body`` hold again. ``act`` is
+    done with each request before it is answered.
     """
 
     def __init__(self) -> None:
         self.mode = "good"
+        self.act: Callable[[Taken], None] = lambda taken: None
         self.status = 200
         self.body = b"ok"
         self.headers: dict[str, str] = {}
@@ -60,6 +62,7 @@ class Receiver:
         if taken is None:
             return
         self.taken.append(taken)
+        self.act(taken)
         match self.mode:
             case "hang":
                 self.over.wait(60)

@@ -19,9 +19,9 @@ class Scene:
         self.directory = directory
         self._endings: list[Callable[[], None]] = []
 
-    def origin(self, version: str) -> OriginProcess:
-        """An origin that behaves as told."""
-        origin = OriginProcess(version, self.directory)
+    def origin(self, version: str, port: int = 0) -> OriginProcess:
+        """An origin that behaves as told, on a port of its own or on the one given."""
+        origin = OriginProcess(version, self.directory, port)
         self._endings.append(origin.end)
         return origin
 

@@ -46,6 +46,10 @@ def test_endpoints_that_are_not_in_service_stand_by() -> None:
     ]
 
 
+def test_workers_report_often_while_endpoints_are_drained() -> None:
+    assert limits.SNAPSHOT_FAST_S == build(intent(service("v2")), {"shop": ROLLING}, 7).snapshot_interval_s
+
+
 def test_endpoints_that_take_over_start_slowly() -> None:
     assert [0.0, 30.0] == [version.slow_start_s for version in rolled().versions]
 

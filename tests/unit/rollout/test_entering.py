@@ -77,6 +77,14 @@ def test_an_answer_to_what_nothing_waits_for_changes_nothing(key: str) -> None:
     assert (BEGUN, ()) == step(BEGUN, Heard(key, False, "late"), FROZEN)
 
 
+@pytest.mark.parametrize("door", ["start", "freeze", "ready"])
+@pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.PAUSED])
+def test_nobody_answers_for_a_freeze(door: str, phase: Phase) -> None:
+    held = replace(BEGUN, asking=f"1/0/{door}", phase=phase)
+
+    assert (held, ()) == step(held, heard(held), FROZEN)
+
+
 def test_a_late_answer_to_a_rollout_that_has_ended_changes_nothing() -> None:
     rest = after(BEGUN, said("abort"), APPLIED)
 
