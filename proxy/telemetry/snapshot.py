@@ -8,8 +8,9 @@ import msgspec
 class Reached(msgspec.Struct, forbid_unknown_fields=True):
     """Whom a candidate reached since the snapshot before.
 
-    ``met`` are hashes of users that it answered, ``hurt`` of those that saw it fail. ``*_dropped`` are requests of users that found no room; ``unknown`` those that carried no user. The two ages are seconds before this
-    was taken: since the last of its requests began, and since the first failed one ended (None: there was none).
+    ``met`` are hashes of users that it answered, ``hurt`` of those that saw it fail. ``*_dropped`` are requests of users that found no
+    room; ``unknown`` those that carried no user. The two ages are seconds before this was taken: since the last of its requests began,
+    and since the first failed one ended (None: there was none).
     """
 
     met: list[int] = []
