@@ -126,7 +126,7 @@ class ClientConnection(asyncio.Protocol):
     def departing(self, *, gone: bool) -> None:
         """While nothing is read: the client sends no more, or is ``gone``. Who sends no more may still read for a moment."""
         if gone:
-            self.transport.abort()  # connection_lost counts it
+            self.give_up()
         elif self._exchange.active and not self._leaving:
             self._leaving = True
             if self._writable:
@@ -208,6 +208,12 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
         else:
             self.reply(error.status, error.reason)
+
+    def give_up(self) -> None:
+        """Nobody is there any more. Counted here: until connection_lost is called the origin might fail, which is no failure then."""
+        if self._exchange.active:
+            self._exchange.client_gone()
+        self.abort()
 
     def abort(self) -> None:
         """End with a reset: to HTTP/1.0 any other end would say that what was sent is the whole body (rule 34)."""

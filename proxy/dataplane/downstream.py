@@ -130,7 +130,7 @@ class Downstream(ClientConnection):
         if (self._half_closed or self._leaving) and self._writable and exchange.silent_s(now) < limits.HALF_CLOSE_GRACE_S:
             self._set_deadline(now + limits.HALF_CLOSE_GRACE_S)  # something comes: sending it tells whether anybody still reads
         else:
-            self.abort()  # gone: connection_lost counts it
+            self.give_up()
 
     # -- reading ------------------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
+from proxy import limits
 from proxy.dataplane.downstream import Downstream
 from proxy.dataplane.plane import DataPlane
 from proxy.model.intent import Listener
@@ -272,6 +273,15 @@ class Conversation:
         self._wall += seconds
         self.plane.wheel.advance(perf_counter() + self._wall)
         await settle()
+
+    async def pass_to_next_timeout(self) -> None:
+        """Turn the wheel to the next thing it has to look at, if there is any, over everything between."""
+        wheel = self.plane.wheel
+        if wheel._slots:
+            slot = min(wheel._slots)
+            wheel._position = slot - 1
+            wheel.advance((slot + 0.5) * limits.WHEEL_TICK_S)
+            await settle()
 
     def counts(self) -> dict[str, CellDelta]:
         """What was counted since the last call, by version; generations are added up by the caller if there are several."""

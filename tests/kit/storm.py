@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from tests.kit.conversation import Conversation
+from tests.kit.conversation import Conversation, settle
 from tests.kit.strict_reader import Ambiguous, Incomplete, Message, next_request, read_responses
 
 Step = tuple[int, bytes]
-STEPS = 5
-SAYS, ANSWERS, ENDS, LEAVES, WAITS = range(STEPS)
+STEPS = 8
+SAYS, ANSWERS, ENDS, LEAVES, WAITS, CLOGS, FLOWS, DEPARTS = range(STEPS)
+TIMEOUTS_MAX = 64  # one after another, of a connection and its origins
 
 
 def strictly(data: bytes) -> tuple[list[Message], bool, bool]:
@@ -39,6 +40,7 @@ class Storm:
         self.faults: list[dict[str, Any]] = []
         self.said = b""
         self.left = False
+        self.departed = False
 
     async def play(self, steps: list[Step]) -> None:
         """Take the steps, then let the client leave, and check. Raises AssertionError where a promise is broken."""
@@ -46,13 +48,18 @@ class Storm:
         self.talk = Conversation()
         for kind, data in steps:
             await self._take(kind, data)
+            if self.departed and not self.left and self.talk.client.transport.reading:
+                self.left = True  # what was not read before the end has been
+                await self.talk.client.leaves()
             assert not self.faults, self.faults
         client = self.talk.client.transport
-        heard, ended, whole = bytes(client.written), self.talk.client.closed and not self.left, not client.aborted
+        heard, ended, whole = bytes(client.written), self.talk.client.closed and not self.left and not self.departed, not client.aborted
         cells = list(self.talk.plane._cells)
         self._check_origins()
         self._check_client(heard, ended=ended, whole=ended and whole)
-        await self._take(LEAVES, b"")
+        for _ in range(TIMEOUTS_MAX):
+            await self.talk.pass_to_next_timeout()
+        assert client.closing, "a client that does nothing is kept for ever"
         for origin in range(len(self.talk.loop.origins)):
             await self.talk.origin_ends(origin, ConnectionResetError())
         assert [0] * len(cells) == [cell.in_flight for cell in cells], "a request is in flight for ever"
@@ -62,7 +69,7 @@ class Storm:
     async def _take(self, kind: int, data: bytes) -> None:
         talk, client = self.talk, self.talk.client.transport
         open_origins = [place for place, origin in enumerate(talk.loop.origins) if not origin.closing and origin.reading]
-        if kind == SAYS and data and client.reading and not client.closing and not self.left:
+        if kind == SAYS and data and client.reading and not client.closing and not self.left and not self.departed:
             self.said += data
             await talk.client.says(data)
         elif kind == ANSWERS and data and open_origins:
@@ -74,6 +81,28 @@ class Storm:
             await talk.client.leaves(ConnectionResetError())
         elif kind == WAITS:
             await talk.pass_time(float(len(data)))
+        elif kind in (CLOGS, FLOWS):
+            await self._press(data[:1] == b"o", kind == CLOGS)
+        elif kind == DEPARTS and not (client.closing or client.reading or self.left):
+            self.left = data[:1] == b"r"
+            self.departed = True
+            await talk.client.departs(gone=self.left)
+
+    async def _press(self, origin: bool, clogs: bool) -> None:
+        """The client, or the newest origin, takes no more of what was written to it, or all."""
+        side = self.talk.client.transport
+        if origin:
+            if not self.talk.loop.origins:
+                return
+            side = self.talk.origin()
+        if side.closing or bool(side.unsent) == clogs:
+            return
+        if clogs:
+            side.unsent = 1
+            side.protocol.pause_writing()
+            await settle()
+        else:
+            await side.flush()
 
     def _check_origins(self) -> None:
         """What origins read is among what a strict reader sees in the client's bytes, in order; tunnels and chunk extensions apart."""

@@ -10,13 +10,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from math import inf
 
 import pytest
 
 from fuzz import targets
 from proxy.dataplane import downstream, exchange
 from proxy.wire import chunked, gate, headers, proxy_protocol, request, response, target
-from tests.kit.storm import ANSWERS, SAYS
+from tests.kit.storm import ANSWERS, CLOGS, ENDS, SAYS
 
 Patch = pytest.MonkeyPatch
 V1 = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 80\r\n"
@@ -123,6 +124,15 @@ def answers_twice(patch: Patch) -> None:
     patch.setattr(exchange.Exchange, "answer", twice)
 
 
+def lets_a_client_wait_for_ever(patch: Patch) -> None:
+    def pause(self: downstream.Downstream) -> None:
+        strict(self)
+        self.deadline = inf
+
+    strict = downstream.Downstream.pause_reading
+    patch.setattr(downstream.Downstream, "pause_reading", pause)
+
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 CHUNKS = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nxyz\r\n0\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -143,7 +153,8 @@ MISTAKES = [
     Mistake("proxy_headers", reads_the_port_of_the_other_end, V2),
     Mistake("conversation", sends_chunks_without_their_sizes, steps((SAYS, CHUNKS), (ANSWERS, OK))),
     Mistake("conversation", answers_twice, steps((SAYS, GET), (ANSWERS, OK))),
-    Mistake("conversation", ends_a_cut_answer_cleanly, steps((SAYS, GET), (ANSWERS, CUT), (2, b""))),
+    Mistake("conversation", ends_a_cut_answer_cleanly, steps((SAYS, GET), (ANSWERS, CUT), (ENDS, b""))),
+    Mistake("conversation", lets_a_client_wait_for_ever, steps((SAYS, GET), (CLOGS, b"c"), (SAYS, GET))),
 ]
 IDS = [f"{mistake.target} {mistake.plant.__name__}" for mistake in MISTAKES]
 

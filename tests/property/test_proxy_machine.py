@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.kit.storm import ANSWERS, ENDS, LEAVES, SAYS, WAITS, Step, Storm
+from tests.kit.storm import ANSWERS, CLOGS, DEPARTS, ENDS, FLOWS, LEAVES, SAYS, WAITS, Step, Storm
 
 requests = st.sampled_from(
     [
@@ -50,7 +50,8 @@ unchanged = st.just([])
 said = st.builds(steps_of, st.just(SAYS), requests, unchanged | edits, st.integers(0, 150))
 answered = st.builds(steps_of, st.just(ANSWERS), answers, unchanged | edits, st.integers(0, 100))
 events = st.sampled_from([[(ENDS, b"")], [(ENDS, b"r")], [(LEAVES, b"")], [(WAITS, b"." * 7)], [(WAITS, b"." * 90)]])
-stories = st.lists(said | answered | said | answered | events, min_size=1, max_size=10)
+pressure = st.sampled_from([[(kind, what)] for kind in (CLOGS, FLOWS) for what in (b"c", b"o")] + [[(DEPARTS, b"")], [(DEPARTS, b"r")]])
+stories = st.lists(said | answered | said | answered | events | pressure, min_size=1, max_size=12)
 
 
 @settings(max_examples=400, deadline=None)

@@ -173,3 +173,13 @@ async def test_a_lingering_connection_ends_though_its_client_has_caught_up() -> 
 
     assert talk.client.transport.closing
     await talk.end()
+
+
+async def test_one_that_was_given_up_is_499_though_the_origin_s_time_is_up_in_the_same_moment() -> None:
+    """A busy loop may look at both time-outs in one turn, before it has heard that the connection is over."""
+    talk = await pipelining()
+    await talk.client.departs(gone=False)
+    await talk.pass_time(limits.RESPONSE_TIMEOUT_S + 1)
+
+    assert {499: 1} == codes(talk)
+    await talk.end()
