@@ -14,6 +14,7 @@ from proxy.control.windows import Recent
 from proxy.model.position import RESTING, Phase, Revision
 from proxy.model.service import Service
 from proxy.rollout.machine import waiting_for
+from proxy.rollout.moves import progress_of
 
 
 def status(control: Control) -> dict[str, Any]:
@@ -94,12 +95,13 @@ def _progress(control: Control, standing: Standing, recent: dict[str, Recent]) -
     position = standing.position
     running = position.phase not in RESTING
     now = recent.get(position.candidate)
+    step, steps = progress_of(position)
     return {
         "stable": position.stable,
         "candidate": position.candidate or None,
         "phase": position.phase.value,
-        "step": position.step if running else None,
-        "steps": len(position.plan.steps) if running else None,
+        "step": step if running else None,
+        "steps": steps if running else None,
         "waiting_for": waiting_for(
             position,
             now.rps if now and now.requests else None,

@@ -65,6 +65,8 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
     else:
         assert position is not None, f"{service.name} has a target and no position"
         weights = weights_of(position)
+        if is_rolling(position):
+            weights = _served(service, position, weights)
         stable, rollout, candidate, slow_over_s = position.stable, 0, "", 0.0
         if position.phase not in RESTING and service.version(position.candidate) is not None:
             rollout, candidate, slow_over_s = position.rollout, position.candidate, position.slow_over_s
@@ -118,6 +120,14 @@ def standby_of(service: Service, position: Position | None) -> tuple[tuple[str, 
         for label in all_labels
         if label not in used
     )
+
+
+def _served(service: Service, position: Position, weights: dict[str, float]) -> dict[str, float]:
+    """Everything to the version that has endpoints in service when the other has none: a reload may just have taken them away."""
+    standing_by = set(standby_of(service, position))
+    able = {v.name for v in service.versions if any((v.name, e.label) not in standing_by for e in v.endpoints)}
+    kept = {version: weight for version, weight in weights.items() if version in able}
+    return kept or dict.fromkeys(able & {position.stable, position.candidate}, WEIGHT_BP_MAX)
 
 
 def _placed(version: Version, position: Position | None) -> Version:

@@ -16,7 +16,7 @@ from proxy.rollout import entering, moves, rolling
 from proxy.rollout.events import Ask, EndpointLevel, Heard, Measured
 from proxy.rollout.moves import Outcome
 from proxy.rollout.rolling import DRAINING, DUE, HOOK, READY, SLOW_START
-from proxy.rollout.words import duration, listed
+from proxy.rollout.words import duration, listed, said_of
 
 HOOK_POINT: Final = "before_step"
 
@@ -61,10 +61,14 @@ def look(position: Position, event: Measured, now: float, *, frozen: bool, silen
     seen = _Look(position, event)
     if not seen.stable or not seen.candidate:
         return position, ()
-    position = seen.counted(position)
+    before, position = position, seen.counted(position)
+    if position.endpoints != before.endpoints and rolling.weight_bp(position) != position.weight_bp:
+        after = replace(position, weight_bp=rolling.weight_bp(position))
+        record = moves.note("step", f"the versions have other endpoints; {rolling.where(after)}", before, after)
+        return after, moves.effects(before, after, (record,))
     ill = _ill_in_service(position, seen)
     if ill and position.part != DUE:
-        return _unhealthy(position, f"{listed(ill)} of {position.candidate} is not healthy any more")
+        return _unhealthy(position, said_of(_of(ill, position.candidate), "is", "not healthy any more"))
     match position.part:
         case "draining":
             return _drained(position, seen, position.stable)
@@ -95,10 +99,10 @@ def look_back(position: Position, event: Measured, now: float) -> Outcome:
             position = _health(position, seen, position.stable)
             if not _is_ready(position):
                 return position, ()
-            return _to(position, "", why=f"{listed(position.coming)} is {position.stable}'s again", moving=0, step=position.step + 1)
+            return _to(position, "", why=said_of(position.coming, "is", f"{position.stable}'s again"), moving=0, step=position.step + 1)
         case _:
             after = rolling.begun(position, seen.stable, seen.candidate)
-            return _to(after, DRAINING, before=position, why=f"{listed(after.leaving or after.coming)} goes back")
+            return _to(after, DRAINING, before=position, why=f"the way back of {listed(after.leaving or after.coming)}")
 
 
 def heard(position: Position, event: Heard) -> Outcome:
@@ -145,8 +149,7 @@ def _between(position: Position, seen: _Look, now: float, *, held: bool) -> Outc
     ill = seen.ill(position.stable, old)
     if ill and position.part != DUE:
         return replace(position, coming=ill), ()  # it would be out besides the batch
-    what = listed(after.leaving or after.coming)
-    return _to(after, DRAINING, before=position, why=f"{what} is replaced")
+    return _to(after, DRAINING, before=position, why=said_of(after.leaving or after.coming, "is", "replaced"))
 
 
 def _drained(position: Position, seen: _Look, version: str) -> Outcome:
@@ -155,9 +158,13 @@ def _drained(position: Position, seen: _Look, version: str) -> Outcome:
         idle = position.step_elapsed_s >= SETTLE_S and seen.idle(version, position.leaving)
         if not (idle or over):
             return position, ()
-        why = f"{listed(position.leaving)} has ended its requests" if idle else f"{listed(position.leaving)} had its time to end"
+        why = (
+            said_of(position.leaving, "has", "nothing in flight any more")
+            if idle
+            else f"the time of {listed(position.leaving)} to end is over"
+        )
     else:
-        why = f"{listed(position.coming)} is drained"
+        why = f"nothing is drained for {listed(position.coming)}"
     return _to(position, HOOK if entering.asked(position, HOOK_POINT) else READY, why=why)
 
 
@@ -165,11 +172,11 @@ def _readied(position: Position, seen: _Look) -> Outcome:
     position = _health(position, seen, position.candidate)
     if _is_ready(position):
         slow = position.coming and position.plan.rolling.slow_start_s > 0 and rolling.weight_bp(_ended(position)) < 10_000
-        why = f"{listed(position.coming)} is healthy" if position.coming else f"{listed(position.leaving)} is out"
+        why = said_of(position.coming, "is", "healthy") if position.coming else said_of(position.leaving, "is", "out")
         return _to(position, SLOW_START, why=why) if slow else _end(position, why)
     timeout_s = position.plan.rolling.ready_timeout_s
     if position.step_elapsed_s >= timeout_s:
-        return _unhealthy(position, f"{listed(position.coming)} of {position.candidate} was not ready within {duration(timeout_s)}")
+        return _unhealthy(position, said_of(_of(position.coming, position.candidate), "was", f"not ready within {duration(timeout_s)}"))
     return position, ()
 
 
@@ -211,6 +218,11 @@ def _unhealthy(position: Position, why: str) -> Outcome:
     if position.plan.rolling.on_unhealthy == "reverse":
         return moves.roll_back(position, why=why)
     return moves.pause(position, why=why)
+
+
+def _of(labels: tuple[str, ...], version: str) -> tuple[str, ...]:
+    """The labels, the last with its version: ``a, b of v2``."""
+    return (*labels[:-1], f"{labels[-1]} of {version}") if labels else ()
 
 
 def _held(position: Position) -> bool:

@@ -283,6 +283,14 @@ def note(
     return Record(kind, reason, {**(figures or {}), **own}, by)
 
 
+def progress_of(position: Position) -> tuple[int, int]:
+    """How far a rollout is, and of how much: in steps, counted from 0; in a rolling one in endpoints that have moved."""
+    if position.plan.strategy == "rolling":
+        return position.moved, max(position.endpoints)
+    preview = position.plan.strategy == "blue_green"
+    return position.step, len(position.plan.steps) + preview
+
+
 def where(position: Position) -> str:
     """The step a rollout stands at, in words; steps are numbered from 1 for people."""
     if position.phase is Phase.PROMOTING:

@@ -30,7 +30,7 @@ from msgspec.structs import replace
 from proxy.model.position import RESTING, WEIGHT_BP_MAX, Phase, Position
 from proxy.rollout.events import Measured
 from proxy.rollout.strategy import Stand
-from proxy.rollout.words import duration, listed
+from proxy.rollout.words import duration, listed, said_of
 
 DRAINING, HOOK, READY, SLOW_START = "draining", "hook", "ready", "slow_start"
 DUE = "due"
@@ -65,6 +65,8 @@ def waiting_for(position: Position, candidate_rps: float | None) -> str:
     new = position.stable if position.phase is Phase.ROLLING_BACK else position.candidate
     old = position.candidate if position.phase is Phase.ROLLING_BACK else position.stable
     match position.part:
+        case "draining" if not position.leaving:
+            return "a look at its endpoints"
         case "draining":
             left_s = max(0.0, plan.drain_s - position.step_elapsed_s)
             return f"{listed(position.leaving)} of {old} to end what it has in flight, at most {duration(left_s)}"
@@ -98,10 +100,10 @@ def where(position: Position) -> str:
     first, last = position.moved + 1, position.moved + position.moving
     batch = f"endpoint {first}" if position.moving == 1 else f"endpoints {first} to {last}"
     told = {
-        DRAINING: f"{listed(position.leaving)} gets no new requests",
+        DRAINING: said_of(position.leaving, "gets", "no new requests") if position.leaving else "nothing is drained",
         HOOK: "the before_step hooks are asked",
-        READY: f"{listed(position.coming)} is to be healthy",
-        SLOW_START: f"{listed(position.coming)} is in service, the candidate has {position.weight_bp / 100:g} %",
+        READY: said_of(position.coming, "is", "to be healthy"),
+        SLOW_START: said_of(position.coming, "is", f"in service, the candidate has {position.weight_bp / 100:g} %"),
     }
     return f"{batch} of {max(position.endpoints)}: {told[position.part]}"
 

@@ -28,3 +28,9 @@ def listed(names: Sequence[str]) -> str:
     if len(names) > 3:
         return f"{names[0]}, {names[1]} and {len(names) - 2} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else "nothing"
+
+
+def said_of(names: Sequence[str], verb: str, rest: str) -> str:
+    """``a is ill``, ``a and b are ill``: names with ``is``, ``has``, ``was`` or ``gets`` in the number they need."""
+    many = {"is": "are", "has": "have", "was": "were", "gets": "get"}
+    return f"{listed(names)} {verb if len(names) == 1 else many[verb]} {rest}"

@@ -46,6 +46,10 @@ def test_endpoints_that_are_not_in_service_stand_by() -> None:
     ]
 
 
+def test_a_version_whose_endpoints_a_reload_has_taken_gets_nothing() -> None:
+    assert [(0, 3333), (6667, 0)] == [rolled(moved=1, weight_bp=3333).weights, rolled(weight_bp=3333).weights]
+
+
 def test_workers_report_often_while_endpoints_are_drained() -> None:
     assert limits.SNAPSHOT_FAST_S == build(intent(service("v2")), {"shop": ROLLING}, 7).snapshot_interval_s
 

@@ -194,6 +194,23 @@ def test_endpoints_no_worker_has_spoken_of_since_a_restart_are_not_ill() -> None
     assert Phase.PROGRESSING is fleet.enter(Measured(1.0, 0, PASS, unheard)).phase
 
 
+def test_endpoints_that_a_reload_takes_away_change_the_weights_at_the_next_look() -> None:
+    fleet = Fleet("abc", "abc")
+    fleet.batch()
+    fleet.stable = ("a",)
+    fleet.told.clear()
+
+    assert (10_000, ["step", "publish"]) == (fleet.look().weight_bp, fleet.told)
+
+
+def test_several_endpoints_are_spoken_of_as_several() -> None:
+    fleet = Fleet("abcd", "wxyz", replace(PLAN, rolling=replace(BATCHES, batch=2)))
+    fleet.ill |= {("v2", "w"), ("v2", "x")}
+    fleet.until("ready")
+
+    assert "w and x of v2 were not ready within 1m0s" == fleet.look(60.0).reason
+
+
 # ---- between batches ------------------------------------------------------------------------------------------------------------
 
 

@@ -144,6 +144,7 @@ ONE = {"leaving": ("a",), "coming": ("x",)}
         (at(0, endpoints=(0, 0)), "workers to speak of its endpoints"),
         (at(1), ""),
         (at(1, coming=("b",)), "b to be healthy"),
+        (at(0, 1, "draining", coming=("x",)), "a look at its endpoints"),
         (at(0, 1, "draining", step_elapsed_s=12.0, **ONE), "a of v1 to end what it has in flight, at most 18 s"),
         (at(0, 1, "ready", step_elapsed_s=12.0, **ONE), "x of v2 to be healthy, at most 48 s"),
         (at(0, 1, "ready", ready_s=4.0, **ONE), "x of v2 to stay healthy for 6 s"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from proxy.rollout.words import duration, listed, percent
+from proxy.rollout.words import duration, listed, percent, said_of
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_a_weight_is_written_in_percent_without_needless_zeros(weight_bp: int, t
 )
 def test_names_are_listed_as_people_do_and_never_at_length(names: tuple[str, ...], text: str) -> None:
     assert text == listed(names)
+
+
+@pytest.mark.parametrize(("names", "text"), [(("a",), "a is ill"), (("a", "b"), "a and b are ill")])
+def test_one_is_and_several_are(names: tuple[str, ...], text: str) -> None:
+    assert text == said_of(names, "is", "ill")
