@@ -192,13 +192,19 @@ class Checks:
 
     @classmethod
     def restored(cls, plan: RolloutPlan, rollout: int, data: dict[str, Any] | None) -> Self:
-        """The checks of a rollout with what ``to_json`` kept of it; all are due. Raises ``msgspec.ValidationError``."""
+        """The checks of a rollout with what ``to_json`` kept of it. Raises ``msgspec.ValidationError``.
+
+        Each is due an interval after its last result: restarts in a row must not make its fails come faster.
+        """
         checks = cls(plan, rollout)
         if data is not None:
             saved = msgspec.convert(data, _Saved)
             if saved.rollout == rollout:
                 checks._kept.update((name, kept) for name, kept in saved.kept.items() if name in checks._kept)
                 checks._step, checks._step_began_s = saved.step, saved.step_began_s
+                checks._asked_s = {
+                    name: max([saved.step_began_s, *(r.at_s for r in kept.results[-1:])]) for name, kept in checks._kept.items()
+                }
         return checks
 
     # ---- within -----------------------------------------------------------------------------------------------------------------

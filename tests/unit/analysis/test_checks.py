@@ -313,7 +313,7 @@ def test_results_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 # ---- a restart ------------------------------------------------------------------------------------------------------------------
 
 
-def test_results_survive_a_restart_and_everything_is_due() -> None:
+def test_results_survive_a_restart_and_each_check_is_due_an_interval_after_its_last() -> None:
     plan = RolloutPlan(checks=(ORDERS,), failure_limit=1)
     before = Checks(plan, 4)
     before.enter("2", 1000.0)
@@ -322,7 +322,7 @@ def test_results_survive_a_restart_and_everything_is_due() -> None:
     after = Checks.restored(plan, 4, json.loads(json.dumps(before.to_json())))
 
     assert before.judge(1011.0, FLOW) == after.judge(1011.0, FLOW)
-    assert (ORDERS,) == after.due(1012.0)
+    assert [(), (ORDERS,)] == [after.due(1019.0), after.due(1020.0)]
     after.add(Observed("orders", 1012.0, 0.1))
     assert Finding.ROLLBACK is after.judge(1012.0, FLOW).finding
 

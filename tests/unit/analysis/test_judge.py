@@ -231,7 +231,7 @@ def test_a_restart_in_the_middle_changes_no_verdict() -> None:
     again.enter("0", 1012.0)
 
     assert before == again.verdict(position, 1010.0)
-    assert (ORDERS,) == again.due(position, 1011.0)
+    assert (ORDERS,) == again.due(position, 1020.0)
 
 
 def test_a_judge_without_checks_keeps_its_counts_alone() -> None:
