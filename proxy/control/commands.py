@@ -16,8 +16,10 @@ from proxy.control.ledger import Ledger
 from proxy.control.standing import Move, Standing
 from proxy.control.undoing import undone_to
 from proxy.errors import OperatorError, PlanRefused
+from proxy.model.position import Position
 from proxy.model.service import Service, Version
 from proxy.rollout.events import Command
+from proxy.rollout.freeze import frozen_until, told
 from proxy.rollout.machine import fingerprint
 
 NAMING = ("start", "switch")
@@ -67,7 +69,7 @@ class Commands:
             force=given.force,
             in_place=version is not None and shares_addresses(service, version.name, standing.position.stable),
         )
-        return self._guarded(given, service, version, standing.stepped(command, self._clock.wall()), standing.position.stable)
+        return self._guarded(given, service, version, standing.stepped(command, self._clock.wall()), standing.position)
 
     def _meant(self, name: str) -> tuple[Service, Standing]:
         intent = self._decisions.intent
@@ -95,15 +97,19 @@ class Commands:
             )
         return version
 
-    def _guarded(self, given: CommandGiven, service: Service, version: Version | None, move: Move, stable: str) -> Move:
-        """The move, unless it makes a version live that does not run on the present schema; by force it is recorded as such."""
-        if given.verb not in LIVE or version is None or version.name == stable:
+    def _guarded(self, given: CommandGiven, service: Service, version: Version | None, move: Move, before: Position) -> Move:
+        """The move, unless it makes a version live that does not run on the present schema. What force has overruled is recorded."""
+        if given.verb not in LIVE or version is None or version.name == before.stable:
             return move
         why = schema_guard.unfit(service, version)
-        if not why:
-            return move
-        if not given.force:
+        if why and not given.force:
             raise schema_guard.refuse(service, given.verb, why)
+        plan = before.plan if given.verb == "promote" else service.rollout
+        until = frozen_until(plan.freeze, self._clock.wall()) if given.force else None
+        frozen = f"frozen until {told(until, plan.freeze)}" if until is not None else ""
+        overruled = "; ".join(filter(None, (why, frozen)))
+        if not overruled:
+            return move
         first, *rest = move.records
-        forced = replace(first, reason=f"{first.reason}; forced: {why}", figures={**first.figures, "forced": why})
+        forced = replace(first, reason=f"{first.reason}; forced: {overruled}", figures={**first.figures, "forced": overruled})
         return replace(move, records=(forced, *rest))

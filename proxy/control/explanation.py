@@ -247,12 +247,9 @@ def _failing(checks: Sequence[Mapping[str, Any]] | None) -> list[str]:
 def radius_in_words(radius: Mapping[str, Any], candidate: str) -> list[str]:
     """Whom the candidate reached."""
     users, hurt = radius.get("users"), radius.get("users_with_errors")
-    whom = (
-        "by nobody knows how many users (the service is not sticky)"
-        if users is None
-        else f"by {_users(users, radius['users_at_least'])}"
-    )
-    said = [f"{candidate} answered {_times_word(radius['requests'], 'request')} {whom}."]
+    unknown = "; of how many users is not known, for the service is not sticky"
+    whom = unknown if users is None else f" of {_users(users, radius['users_at_least'])}"
+    said = [f"{candidate} answered {_times_word(radius['requests'], 'request')}{whom}."]
     if radius["errors"]:
         saved = radius["saved_by_fallback"]
         line = f"It failed {_times_word(radius['errors'], 'request')}"

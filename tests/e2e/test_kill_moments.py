@@ -22,8 +22,8 @@ from tests.kit.waiting import for_a_while, until
 
 KILLS = int(os.environ.get("HEADGATE_KILLS", "3"))
 SEED = int(os.environ.get("HEADGATE_SEED", "20"))
-A_ROLLOUT = 20  # kills; each takes up to two of its steps
-STEPS = [{"weight": 1 + step, "for": "1s", "min_requests": 1} for step in range(50)]
+A_ROLLOUT = 12  # kills; each takes up to four of its steps
+STEPS = [{"weight": 1 + step, "for": "500ms", "min_requests": 1} for step in range(50)]
 
 
 def left(proxy: Headgate) -> tuple[dict[str, Any], list[tuple[int, str, dict[str, Any]]]]:

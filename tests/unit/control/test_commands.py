@@ -10,7 +10,8 @@ from msgspec.structs import replace
 from proxy.errors import OperatorError
 from proxy.model.intent import Intent
 from proxy.model.position import Phase
-from tests.kit.control_bench import bench, intent, service, version
+from proxy.model.rollout import FreezeWindow
+from tests.kit.control_bench import PLAN, bench, intent, service, version
 
 
 def shop(schema: int = 13, **more: object) -> Intent:
@@ -82,6 +83,17 @@ def test_force_that_nothing_needed_is_not_in_the_history() -> None:
             await b.control.command("shop", "start", by="token", to="v2", force=True)
 
             assert "forced" not in b.store.history("shop", 1)[0].figures
+
+    asyncio.run(story())
+
+
+def test_a_freeze_that_was_overruled_is_in_the_history_too() -> None:
+    async def story() -> None:
+        always = FreezeWindow(0, 7 * 24 * 60 - 1)
+        async with bench(intent(service(rollout=replace(PLAN, freeze=(always,))))) as b:
+            await b.control.command("shop", "start", by="token", to="v2", force=True)
+
+            assert b.store.history("shop", 1)[0].figures["forced"].startswith("frozen until ")
 
     asyncio.run(story())
 

@@ -96,7 +96,7 @@ def test_the_sentences_tell_it_in_order() -> None:
         "It was rolled back after 1m1s, at step 1 of 2, 5 %: it fails.",
         "Evidence of failures: 10^3.0, and 10^3.0 was needed that it is more than 1.5 times stable's.",
         "It failed 12 of 240 (5 %), stable 1 of 960 (0.104 %) of the requests that the split drew for it.",
-        "v2 answered 240 requests by 180 users.",
+        "v2 answered 240 requests of 180 users.",
         "It failed 12 requests, of which stable answered 3 in its place; at least 11 users saw an error.",
         "From the first bad answer to the decision it took 0.50 s, to every worker another 0.12 s; "
         "the last request that it was given began 0.75 s after that answer.",
@@ -210,8 +210,8 @@ def test_a_record_without_a_rollout_is_of_the_one_it_left_the_service_in() -> No
 @pytest.mark.parametrize(
     ("radius", "said"),
     [
-        ({"users": None}, "v2 answered 240 requests by nobody knows how many users (the service is not sticky)."),
-        ({"users": 1, "users_at_least": True, "requests": 1}, "v2 answered 1 request by at least 1 user."),
+        ({"users": None}, "v2 answered 240 requests; of how many users is not known, for the service is not sticky."),
+        ({"users": 1, "users_at_least": True, "requests": 1}, "v2 answered 1 request of at least 1 user."),
     ],
 )
 def test_unknown_and_uncertain_numbers_of_users_are_called_that(radius: dict[str, Any], said: str) -> None:
