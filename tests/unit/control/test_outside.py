@@ -5,14 +5,18 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from proxy.clock import ManualClock
 from proxy.control.calling import Answer
+from proxy.control.events import LoopEvent, RecentEvents, Unable
+from proxy.control.outside import Outside
 from proxy.model.intent import Notification
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import Check, GateStep, Hook, HttpQuery, PrometheusQuery, RolloutPlan, WeightStep
 from proxy.rollout.events import Heard
 from proxy.rollout.machine import fingerprint
+from proxy.tasks import TaskGroup
 from tests.kit.control_bench import PLAN, Bench, bench, intent, service, version
-from tests.kit.outside import turns
+from tests.kit.outside import PretendedClient, turns
 
 pytestmark = pytest.mark.asyncio
 
@@ -248,3 +252,18 @@ async def test_an_answer_for_a_rollout_that_has_ended_is_not_the_next_ones() -> 
         await turns()
 
         assert (1, 0) == (hanging, b.client.hanging)
+
+
+async def test_a_loop_that_takes_nothing_more_loses_a_reading_and_asks_again_for_an_answer() -> None:
+    def full(event: LoopEvent) -> None:
+        raise Unable("over-burdened")
+
+    client, tasks, clock = PretendedClient(), TaskGroup(lambda name, error: None), ManualClock()
+    outside = Outside(client, tasks, clock, RecentEvents(lambda event: None), full)
+    running = replace(WAITING, asking="", plan=CHECKED)
+    outside.check(running, CHECKED.checks)
+    outside.arrived(WAITING)
+    await turns()
+
+    assert (["http://prom/api/v1/query?query=up", "http://ci/smoke"], 1) == ([call.url for call in client.calls], len(tasks))
+    await tasks.close()
