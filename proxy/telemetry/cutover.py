@@ -18,7 +18,7 @@ class Cutover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Times are of the machine's monotonic clock, which is one for all processes; 0: there was none. ``watched_s`` is since when requests
     were looked at, so ``old_last_s`` is 0 when the old version had no request after it; ``new_first_s`` is 0 when no request waited.
     ``held`` requests waited, ``hold_s_max`` at most and ``hold_s_sum`` together; ``holds`` maps histogram buckets to counts. ``left``
-    more had clients that did not wait for it. Requests that an override sends to a version are no draws, and so neither the last nor the
+    more had clients that did not wait for it. Requests that an override sends to a version are no draws, so neither the last nor the
     first.
     """
 
