@@ -92,13 +92,16 @@ class Decisions:
         self._publisher.install(build(self.intent, self.positions(), 1, self._comparisons.path))
         self._comparisons.use(compared(self.intent, self.positions()))
 
-    async def adopt(self, intent: Intent) -> None:
-        """At reload: serve ``intent``. Raises ``PlanRefused`` or ``OperatorError``, and then nothing has changed."""
-        arrived, moves = await self._wishes(intent, starting=False)
+    async def adopt(self, intent: Intent, by: str = "") -> None:
+        """At reload: serve ``intent``. ``by`` is who asked for the reload, empty when nobody did but the file.
+
+        Raises ``PlanRefused`` or ``OperatorError``, and then nothing has changed.
+        """
+        arrived, moves = await self._wishes(intent, starting=False, by=f"{CONFIGURATION} ({by})" if by else CONFIGURATION)
         standings = {s.name: self.standings.get(s.name) or arrived[s.name] for s in intent.services if s.target}
         await self._enact(moves, intent, standings)
 
-    async def _wishes(self, intent: Intent, *, starting: bool) -> tuple[dict[str, Standing], list[Move]]:
+    async def _wishes(self, intent: Intent, *, starting: bool, by: str = CONFIGURATION) -> tuple[dict[str, Standing], list[Move]]:
         """What each service makes of its configured target; those new to this process take up where the store left them."""
         wanted = [service for service in intent.services if service.target]
         arrived: dict[str, Standing] = {}
@@ -116,7 +119,7 @@ class Decisions:
                     standing.memory = Memory(standing.position, sticky=service.sticky is not None, kept=told)
                 standing.baseline = self.baseline
                 arrived[service.name] = standing
-            move = standing.stepped(target_set(service, CONFIGURATION), wall)
+            move = standing.stepped(target_set(service, by), wall)
             moves.append(replace(move, records=(*records, *move.records)))
         return arrived, moves
 

@@ -73,7 +73,7 @@ class Reloading:
         """Take what was read, answer whoever asked, and read again for those who came meanwhile."""
         self._reading = False
         try:
-            result = await self._take(loaded.outcome)
+            result = await self._take(loaded.outcome, next((r.by for r in loaded.requests if r.source == "api"), ""))
         except BaseException as error:  # who asked must not wait for ever, whatever it was
             for request in loaded.requests:
                 fail(request.reply, Unable(f"the reload failed: {error!r}"))
@@ -90,7 +90,7 @@ class Reloading:
         if self._waiting:
             self._read_again()
 
-    async def _take(self, outcome: Intent | OperatorError) -> ReloadResult:
+    async def _take(self, outcome: Intent | OperatorError, by: str) -> ReloadResult:
         old, generation = self._decisions.intent.digest, self._publisher.generation
         if isinstance(outcome, OperatorError):
             mistakes = tuple(_mistake(m) for m in getattr(outcome, "mistakes", ()))
@@ -100,7 +100,7 @@ class Reloading:
             refused = "no worker is serving now, so none could try the new configuration; try again"
         if not refused:
             try:
-                await self._decisions.adopt(outcome)
+                await self._decisions.adopt(outcome, by)
             except (OperatorError, PlanRefused) as error:
                 refused = str(error)
         if refused:

@@ -151,6 +151,15 @@ async def test_more_waiting_reloads_than_the_bound_are_turned_away() -> None:
         assert {"unchanged"} == {(await task).outcome for task in tasks}
 
 
+@pytest.mark.parametrize(("source", "expected"), [("api", "configuration (user ada)"), ("file", "configuration"), ("HUP", "configuration")])
+async def test_the_history_names_who_asked_for_the_reload_that_began_a_rollout(source: str, expected: str) -> None:
+    async with bench() as b:
+        b.file = intent(service("v2"), digest="d2")
+        await b.control.reload(source=source, by="user ada")
+
+        assert ("started", expected) == ((last := b.store.history("shop", 1)[0]).kind, last.by)
+
+
 async def test_a_bug_in_a_reload_is_told_to_who_asked_and_ends_the_loop() -> None:
     async with bench() as b:
         b.may_fail = True
