@@ -29,9 +29,14 @@ _PHASE_STYLES = {
 _PIPE_COLUMNS = 200  # wide enough that a line stays a line for grep
 
 
+def console(width: int | None = None) -> Console:
+    """Where people read. Names, reasons and what hooks have answered are text of others: no markup in them, and no emoji."""
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
 def show(what: RenderableType) -> None:
     """Print for people: as wide as the terminal, and unwrapped into a pipe."""
-    Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS, highlight=False).print(what, soft_wrap=False)
+    console(None if sys.stdout.isatty() else _PIPE_COLUMNS).print(what, soft_wrap=False)
 
 
 def services(body: Mapping[str, Any]) -> list[Mapping[str, Any]]:

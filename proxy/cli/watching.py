@@ -125,10 +125,11 @@ def screen(output: str) -> AbstractContextManager[Screen | None]:
 
 class _screen(AbstractContextManager["Screen"]):  # noqa: N801  # a context manager, named as it is used
     def __enter__(self) -> Screen:
-        from rich.console import Console
         from rich.live import Live
 
-        self._live = Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="visible")
+        from proxy.cli.status_view import console
+
+        self._live = Live(console=console(), auto_refresh=False, vertical_overflow="visible")
         self._live.start()
         return Screen(self._live)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from rich.console import Console, RenderableType
+import pytest
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
 
-from proxy.cli.status_view import figure, history_list, render, revisions, services, when
+from proxy.cli.status_view import figure, history_list, render, revisions, services, show, when
 
 SHOP: dict[str, Any] = {
     "service": "shop",
@@ -103,6 +105,16 @@ def test_a_decision_takes_two_lines() -> None:
     assert ["   4  2023-11-14 22:13:20.000Z  started  v1 -> v2  by ann", "      why"] == [
         line.rstrip() for line in text(history_list({"revisions": [entry]})).splitlines()
     ]
+
+
+def test_what_others_have_said_is_shown_as_they_said_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """A hook's answer is in a reason; as markup it would change colours, or end the command where it closes what is not open."""
+    said = "answered 503: [red]no[/] :warning: [/database]"
+    table = Table(box=None)
+    table.add_row(said)
+    show(Group(table, said))
+
+    assert 2 == capsys.readouterr().out.count(said)
 
 
 def test_status_fits_80_columns() -> None:
