@@ -46,6 +46,7 @@ _SERVICE = _object(
         "generation": {"type": "integer"},
         "waiting_for": _TEXT,
         "last_verdict": {"type": ["object", "null"]},
+        "blast_radius": {"type": ["object", "null"], "description": "whom the latest rollout's candidate reached; null: none was"},
         "last_switch": {"type": ["object", "null"], "description": "how the last atomic switch since the start went"},
     },
     ("service", "stable", "candidate", "phase", "step", "weights", "observed", "generation", "waiting_for", "last_verdict"),

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from proxy import limits
 from proxy.cli.progress_view import decisions, plan_text, progress
+from proxy.cli.radius_view import reached
 
 _PHASE_STYLES = {
     "stable": "green",
@@ -96,6 +97,8 @@ def _service(view: Mapping[str, Any]) -> Group:
     parts += [_versions(view), *progress(view)]
     if view.get("waiting_for"):
         parts.append(Text(f"waits for: {view['waiting_for']}"))
+    if met := reached(view):
+        parts.append(Text(f"reached: {met}"))
     verdict = view.get("last_verdict")
     if isinstance(verdict, Mapping) and verdict.get("reason"):
         parts.append(Text(f"last verdict: {verdict.get('finding', '')}: {verdict['reason']}", style="dim"))
