@@ -34,6 +34,26 @@ def test_an_example_configuration_loads(path: Path) -> None:
 FRAGMENTS = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "hooks-and-checks.md").read_text(encoding="utf-8"), re.DOTALL)
 
 
+GUIDE = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "rollouts.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.mark.parametrize("text", GUIDE, ids=range(len(GUIDE)))
+def test_an_example_of_the_guide_to_rollouts_loads(text: str, tmp_path: Path) -> None:
+    from proxy.config import load
+
+    endpoints = "[127.0.0.1:9001, 127.0.0.1:9002]"
+    service = f"versions: {{v1: {{endpoints: {endpoints}}}, v2: {{endpoints: {endpoints}}}}}\ntarget: v1\n{text}"
+    file = tmp_path / "headgate.yaml"
+    whole = f"listeners: [{{name: web, address: 127.0.0.1:0}}]\nservices:\n  shop:\n{indent(service, '    ')}"
+    file.write_text(f"{whole}\nroutes: [{{match: {{}}, service: shop}}]\n", encoding="utf-8")
+
+    assert load(file, env={}).services
+
+
+def test_the_guide_to_rollouts_has_an_example_of_every_strategy() -> None:
+    assert {"canary", "blue_green", "rolling", "shadow"} == set(re.findall(r"strategy: (\w+)", "".join(GUIDE)))
+
+
 def test_hooks_and_checks_have_examples() -> None:
     assert ["rollout", "steps", "rollout", "notifications"] == [text.partition(":")[0] for text in FRAGMENTS]
 
