@@ -13,6 +13,7 @@ from proxy.control.standing import Standing
 from proxy.control.windows import Recent
 from proxy.model.position import RESTING, Phase, Revision
 from proxy.model.service import Service
+from proxy.model.url import shown
 from proxy.rollout.machine import waiting_for
 from proxy.rollout.moves import progress_of
 
@@ -109,7 +110,7 @@ def _progress(control: Control, standing: Standing, recent: dict[str, Recent]) -
             verdict=standing.verdict,
             asked=control.outside.says(position),
         ),
-        "plan": {"strategy": position.plan.strategy, "steps": msgspec.to_builtins(position.plan.steps)} if running else None,
+        "plan": {"strategy": position.plan.strategy, "steps": _shown(position.plan.steps)} if running else None,
         "last_verdict": msgspec.to_builtins(standing.verdict),
         "checks": _checks(standing) if running else [],
         "target": position.target,
@@ -150,8 +151,19 @@ def revision_view(service: str, revision: Revision) -> dict[str, Any]:
         "service": service,
         **revision_line(revision),
         "figures": revision.figures,
-        "position": msgspec.to_builtins(revision.position),
+        "position": _shown(revision.position),
     }
+
+
+def _shown(noun: Any) -> Any:
+    """A position, or steps of a plan, as plain values; URLs without what may be secret in them."""
+    return _without_secrets(msgspec.to_builtins(noun))
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: shown(v) if key in ("url", "address") and v else _without_secrets(v) for key, v in value.items()}
+    return [_without_secrets(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def _ms(seconds: float | None) -> float | None:

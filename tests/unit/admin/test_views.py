@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.admin import views
-from proxy.model.rollout import Check, RolloutPlan, WeightStep
+from proxy.model.rollout import Check, GateStep, Hook, PrometheusQuery, RolloutPlan, WeightStep
 from proxy.telemetry.cutover import Cutover
 from tests.kit.control_bench import bench, intent, service
 
@@ -94,6 +94,21 @@ async def test_a_line_of_history_names_both_versions_of_its_rollout() -> None:
         assert [("rolled_back", "v1", "v2"), ("rolling_back", "v1", "v2"), ("started", "v1", "v2"), ("first", "v1", None)] == [
             (line["kind"], line["stable"], line["candidate"]) for line in lines
         ]
+
+
+async def test_urls_are_shown_without_their_secrets() -> None:
+    plan = RolloutPlan(
+        steps=(GateStep("remote", "https://board/ok?token=s3cret"), WeightStep(500)),
+        hooks=(Hook("before_rollout", "https://ann:s3cret@ci/smoke?key=s3cret"),),
+        checks=(Check("a", prometheus=PrometheusQuery("http://ann:s3cret@prom", "up"), min=1.0),),
+    )
+    async with bench(intent(service(rollout=plan))) as b:
+        await b.target("v2")
+        kept = views.revision_view("shop", await b.control.recall.revision("shop", 2))
+        now = views.service_view(b.control, b.control.intent.services[0])
+
+        assert "s3cret" not in str(kept) + str(now)
+        assert ["https://ci/smoke?..."] == [hook["url"] for hook in kept["position"]["plan"]["hooks"]]
 
 
 async def test_a_revision_has_every_figure_the_decision_stood_on() -> None:
