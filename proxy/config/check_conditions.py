@@ -21,6 +21,8 @@ def check_conditions(report: Report, at: KeyPath, plan: schema.Rollout) -> None:
         if check.name and report.whole((*here, "name")):
             names.take(check.name, (*here, "name"))
         _check(report, here, check)
+        if check.metric is not None and report.whole((*at, "steps")) and report.whole((*at, "strategy")):
+            _measurable(report, (*here, "metric"), check.metric, plan)
     if not report.has((*at, "checks")):
         for key in ("interval", "failure_limit", "failure_window"):
             paces = key == "interval" and plan.strategy == "blue_green"  # there it is also how long health has to be good
@@ -57,6 +59,16 @@ def _check(report: Report, here: KeyPath, check: schema.Check) -> None:
         report.wrong_key(at, "has no limit; give it max, min or both")
     elif asked.max is not None and asked.min is not None and asked.max < asked.min:
         report.wrong((*at, "max"), f"{asked.max:g} is below min, which is {asked.min:g}; no number keeps within both")
+
+
+def _measurable(report: Report, at: KeyPath, metric: Metric, plan: schema.Rollout) -> None:
+    """Whether the plan ever gives the candidate what the metric is measured on."""
+    copies = any(step is not None and step.shadow is not None for step in plan.steps or ())
+    if metric == "shadow_mismatch_rate" and not copies:
+        report.wrong(at, "is never measured: the plan has no shadow step; add one, or take the check away")
+    elif metric != "shadow_mismatch_rate" and plan.strategy in ("blue_green", "shadow"):
+        words = f"is never measured: strategy {plan.strategy} gives the candidate no requests of its own; ask prometheus or http"
+        report.wrong(at, words)
 
 
 def _beside(kind: str, key: str) -> str:

@@ -72,7 +72,8 @@ def plans(draw: st.DrawFn) -> RolloutPlan:
     steps: list[Step] = [*before, *(draw(st.lists(GATES, max_size=1)) if before or strategy == "blue_green" else [])]
     if strategy == "canary":
         steps += [WeightStep(weight, draw(seconds(60)), draw(st.integers(0, 10**9))) for weight in weights]
-    checks = draw(st.lists(METRICS | OUTSIDE | BARE, max_size=3))
+    measured = METRICS if strategy in ("canary", "rolling") else OUTSIDE
+    checks = draw(st.lists(measured | OUTSIDE | BARE, max_size=3))
     plan = RolloutPlan(
         strategy=strategy,
         steps=() if strategy == "rolling" else tuple(steps),

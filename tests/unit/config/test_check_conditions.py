@@ -42,7 +42,6 @@ def wrong(tmp_path: Path, rollout: str) -> list[str]:
         "metric: latency_p99, max_ratio: 1.3",
         "metric: latency_p90, max_delta: 20ms, window: 1m",
         "metric: requests_per_second, min: 3, max: 3",
-        "metric: shadow_mismatch_rate, max: 0",
         "http: {url: 'https://a/ok'}",
         "http: {url: 'https://a/ok', value: $, max: 0}",
         "prometheus: {address: 'http://127.0.0.1:9090/prom', query: up, min: -0.5}",
@@ -50,6 +49,21 @@ def wrong(tmp_path: Path, rollout: str) -> list[str]:
 )
 def test_a_check_that_can_fail_is_accepted(tmp_path: Path, check: str) -> None:
     assert [] == wrong(tmp_path, f"checks: [{{name: a, {check}}}]")
+
+
+def test_copies_are_compared_in_a_shadow_step_only(tmp_path: Path) -> None:
+    check = "checks: [{name: a, metric: shadow_mismatch_rate, max: 0}]"
+
+    assert ["checks[0].metric"] == wrong(tmp_path, check)
+    assert [] == wrong(tmp_path, f"{check}, steps: [{{shadow: {{percent: 5}}}}, {{weight: 5}}]")
+
+
+@pytest.mark.parametrize("strategy", ["blue_green", "shadow"])
+def test_a_candidate_without_requests_cannot_be_measured(tmp_path: Path, strategy: str) -> None:
+    plan = f"strategy: {strategy}, steps: [{{shadow: {{percent: 5}}}}]"
+    check = "checks: [{name: a, metric: error_rate, max: 1%}]"
+
+    assert [["checks[0].metric"], []] == [wrong(tmp_path, f"{plan}, {check}"), wrong(tmp_path, f"strategy: rolling, {check}")]
 
 
 def test_a_limit_of_a_metric_that_was_refused_is_not_read(tmp_path: Path) -> None:
