@@ -150,7 +150,7 @@ class Asking:
     # ---- gates ----------------------------------------------------------------------------------------------------------------
 
     async def _gate(self, service: str, asked: _Question, step: GateStep, body: bytes) -> Heard:
-        name, last, times, since = f"gate {shown(step.url)}", "", 0, self._clock.now()
+        name, told, times, since = f"gate {shown(step.url)}", set[str](), 0, self._clock.now()
         while True:
             began = self._clock.now()
             outcome, answer = await self._post(step.url, "", step.timeout_s, body)
@@ -159,9 +159,9 @@ class Asking:
                 figures = _figures(name, step.url, answer, times, self._clock.now() - since)
                 return Heard(key=asked.ask.key, ok=True, reason=f"{name} {outcome}", figures={"calls": [figures]})
             asked.says = f"{name} {outcome}"
-            if outcome != last:
+            if outcome not in told:  # each once, or a gate that changes its mind at every interval would fill the log
                 self._say("gate_closed", service, f"{asked.says}; it is asked every {step.interval_s:g} s")
-            last = outcome
+            told.add(outcome)
             await self._sleep(max(0.0, step.interval_s - (self._clock.now() - began)))
 
     # ---- hooks ----------------------------------------------------------------------------------------------------------------
