@@ -209,7 +209,13 @@ async def test_a_gate_is_asked_at_its_interval_until_it_opens(bench: Bench) -> N
 
 
 async def test_a_gate_that_stays_closed_is_told_of_once_a_reason(bench: Bench) -> None:
-    bench.client.answers["http://board/ok"] = [Answer(403), Answer(403), "refused the connection", Answer(403), "refused the connection"]
+    bench.client.answers["http://board/ok"] = [
+        Answer(403),
+        Answer(403),
+        "refused the connection",
+        Answer(403),
+        "refused the connection",
+    ]
     bench.asking.ask(AT_GATE, GATE)
     await bench.pauses.after(60)
 
