@@ -146,7 +146,7 @@ class _Replay:
             ]
         if points:
             longest = max(point.stretch.seconds for point in points)
-            caveats = [*caveats, f"moments are exact to a stretch of the recording, {duration(longest)} at most"]
+            caveats = [*caveats, f"moments are exact to a stretch of the recording, {longest:.1f} s at most"]
         last = self._decisions[-1]
         reason = last.reason if end != "running" else f"the recording ends here, at {_stands(self._position, free=self._free)}"
         return Replay(
