@@ -137,8 +137,6 @@ def _hooks(report: Report, at: KeyPath, plan: schema.Rollout) -> None:
         calls.take((hook.on, hook.url), (*here, "url"))
         if hook.name:
             names.take(hook.name, (*here, "name"))
-        if hook.on == "before_step" and plan.strategy == "blue_green" and not report.has((*at, "steps")):
-            report.wrong((*here, "on"), "is never called: this blue_green plan has no steps; use before_promotion")
         if hook.on in ("before_promotion", "after_promotion") and plan.strategy == "shadow":
             report.wrong((*here, "on"), "is never called: a shadow rollout promotes nothing; use before_rollout or before_step")
 

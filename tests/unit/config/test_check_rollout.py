@@ -42,6 +42,7 @@ def wrong(tmp_path: Path, rollout: str) -> list[str]:
         "{steps: [{shadow: {percent: 20, for: 1m}}, {gate: manual}, {weight: 5}]}",
         "{strategy: blue_green, steps: [{gate: {url: 'http://ci/ok'}}], keep_old: 1m}",
         "{strategy: blue_green}",
+        "{strategy: blue_green, hooks: [{on: before_step, url: 'http://a'}]}",
         "{strategy: rolling, batch: 2, on_unhealthy: reverse}",
         "{strategy: shadow, steps: [{shadow: {percent: 1}}, {gate: manual}]}",
         "{freeze: [{from: Fri 16:00, to: Mon 08:00}, {from: Mon 08:00, to: Fri 16:00, zone: Europe/London}]}",
