@@ -117,8 +117,7 @@ class Worker:
 
     def leave(self) -> None:
         """Drain and end; without a supervisor, nobody else says when."""
-        if not self._leaving:
-            self._tasks.spawn(self._drain(self._place.drain_timeout_s), name="drain")
+        self._begin_drain(self._place.drain_timeout_s)
 
     # ---- orders ---------------------------------------------------------------------------------------------------------------
 
@@ -133,6 +132,8 @@ class Worker:
             await self._obey_one(await self._orders.get())
 
     async def _obey_one(self, order: object) -> None:
+        if self._drained:
+            return
         match order:
             case ch.Prepare(plan=plan, switching=switching):
                 self._prepare(plan, switching)
@@ -155,7 +156,8 @@ class Worker:
             case ch.Drain(timeout_s=timeout_s):
                 if self._hold is not None:
                     await self._end_hold(self._hold.id)
-                await self._drain(timeout_s)
+                # Beside the orders: a rollback decided meanwhile concerns the requests that still come, and whoever decided it waits.
+                self._begin_drain(timeout_s)
 
     def _prepare(self, plan: RoutePlan, switching: tuple[str, ...]) -> None:
         try:
@@ -176,7 +178,7 @@ class Worker:
         cutovers = self._plane.commit(generation)
         self._generation = generation
         self._interval_s = self._intervals.pop(generation)
-        if not self._accepting:
+        if not self._accepting and not self._leaving:
             for name, sock in self._place.listeners:
                 # Only now: a socket that listens is dealt connections by the kernel, and this worker could not answer them before.
                 sock.listen(limits.LISTEN_BACKLOG)
@@ -252,10 +254,12 @@ class Worker:
 
     # ---- endings --------------------------------------------------------------------------------------------------------------
 
+    def _begin_drain(self, timeout_s: float) -> None:
+        if not self._leaving:
+            self._leaving = True
+            self._tasks.spawn(self._drain(timeout_s), name="drain")
+
     async def _drain(self, timeout_s: float) -> None:
-        if self._leaving:
-            return
-        self._leaving = True
         cut = await self._plane.drain(timeout_s)
         self._drained = True
         if self.channel.open:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.clients import CLOCK, Outcome, Paced, get
+from tests.kit.clients import CLOCK, Load, Outcome, Paced, get
 from tests.kit.order import Turn, disorders
 from tests.kit.processes import Headgate, total
 from tests.kit.scene import Scene, versions
@@ -132,6 +132,20 @@ def test_a_blue_green_promotion_and_its_undo_are_the_same_switch(scene: Scene) -
 
     assert ([], [], []) == (disorders(outcome.answers, [there, back]), outcome.failures, outcome.bad)
     assert 2 == total(proxy.metrics(), "headgate_switches_total", service="shop")
+
+
+def test_a_switch_while_the_proxy_drains_cuts_nothing_off(scene: Scene) -> None:
+    """Workers that drain take orders still: a decision must not have to wait for the last request, nor kill who has it."""
+    proxy = two_workers(scene)
+    with Load(proxy.port, [get(path="/slow/2000")], connections=4).running() as outcome:
+        until(lambda: total(proxy.metrics(), "headgate_requests_in_flight") == 4, EVENT_S, "all are under way")
+        proxy.signal(signal.SIGTERM)
+        until(lambda: not proxy.ready(), EVENT_S, "it drains")
+        _, figures = switch(proxy, "v2")
+        until(lambda: not proxy.child.running, EVENT_S, "it has ended")
+        slow = [answer for answer in outcome.answers if answer.good]
+
+    assert (4, 0, True) == (len(slow), proxy.child.process.returncode, figures["took_s"] < 1.0)
 
 
 # ---- what can go wrong in between -----------------------------------------------------------------------------------------------

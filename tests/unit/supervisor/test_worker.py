@@ -130,6 +130,29 @@ async def test_drained_comes_after_the_last_counts_and_ends_it(tmp_path: Path) -
         assert (3, True) == (said[-1].cut, it.worker.ended.is_set())  # type: ignore[attr-defined]  # it is Drained
 
 
+async def test_a_worker_that_drains_takes_orders_still(tmp_path: Path) -> None:
+    """A rollback decided during a drain waited for its end, and its worker was killed for not compiling the plan in time."""
+    async with life(tmp_path) as it:
+        await it.serving()
+        it.plane.drained.clear()
+        said = await it.order(ch.Drain(5.0), prepare(2), ch.Commit(2))
+        it.plane.drained.set()
+        await it.order()
+
+        assert ([ch.Prepared(2), ch.Committed(2)], True) == (said, it.worker.ended.is_set())
+        assert {"drain 5", "prepare 2", "commit 2"} == set(it.journal)
+
+
+async def test_a_worker_that_drains_before_it_serves_does_not_begin_to_listen(tmp_path: Path) -> None:
+    async with life(tmp_path) as it:
+        it.plane.drained.clear()
+        await it.order(prepare(1), ch.Drain(5.0), ch.Commit(1))
+
+        assert "listen" not in it.journal
+        it.plane.drained.set()
+        await it.order()
+
+
 async def test_a_worker_without_supervisor_goes_on_serving(tmp_path: Path) -> None:
     async with life(tmp_path) as it:
         await it.serving()
