@@ -48,7 +48,8 @@ def told(view: dict[str, Any], service: str, target: str) -> str:
     waited = "no request had to wait"
     if seen["held"]:
         waited = f"{seen['held']} {'requests' if seen['held'] > 1 else 'request'} waited, {_ms(seen['hold_s_max'])} at most"
-    said = f"{service}: {target} has everything; switched in {_ms(seen['took_s'])}, {waited}"
+    again = f" at try {seen['tries']}" if seen.get("tries", 1) > 1 else ""
+    said = f"{service}: {target} has everything; switched in {_ms(seen['took_s'])}{again}, {waited}"
     before, after = seen["old_last_at_s"], seen["new_first_at_s"]
     if before is None and after is None:
         return said

@@ -18,6 +18,8 @@ class Barrier:
     def __init__(self, workers: Workers, replace: Callable[[Mapping[int, Answer], str], None]) -> None:
         self._workers = workers
         self._replace = replace
+        self.tries = 0
+        """How often the last one had to be raised."""
 
     async def raised(self, generation: int, slots: Collection[int]) -> tuple[int, ...]:
         """Those of ``slots`` that hold; all others are dead, and the switch is agreed on: it has happened, and only has to be told.
@@ -25,6 +27,7 @@ class Barrier:
         A worker that is merely slow gets a second chance, for to kill it is to lose what it has in flight.
         """
         for attempt in range(1, limits.CUTOVER_TRIES_MAX + 1):
+            self.tries = attempt
             holding = await self._held(generation, slots, patient=attempt < limits.CUTOVER_TRIES_MAX)
             if holding is not None and self._workers.agree(switch=True):
                 return holding

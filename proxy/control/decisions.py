@@ -234,7 +234,8 @@ class Decisions:
         cutovers = await self._publisher.commit() if publishing else {}
         took_s = self._clock.now() - began
         switched = {
-            name: self.switches.add(cutover, self._publisher.generation, took_s, self._clock) for name, cutover in cutovers.items()
+            name: self.switches.add(cutover, self._publisher.generation, took_s, self._clock, self._publisher.barrier_tries)
+            for name, cutover in cutovers.items()
         }
         if self.pending:
             await self.acknowledge(took_s, switched)

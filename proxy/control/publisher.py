@@ -203,6 +203,11 @@ class Publisher:
         return {name: seen.get(name) or Cutover(name) for name in self._switching}
 
     @property
+    def barrier_tries(self) -> int:
+        """How often the barrier of the last switch had to be raised."""
+        return self._barrier.tries
+
+    @property
     def generation(self) -> int:
         """Of the plan in force; 0 before there is one."""
         return self.current.generation if self.current is not None else 0

@@ -21,7 +21,8 @@ class Switch(msgspec.Struct, frozen=True):
     """One switch. Times ``*_at_s`` are Unix time. ``took_s`` is from the decision until the last worker had switched.
 
     ``hold_s_max`` and ``hold_s_p99`` are of the ``held`` requests that waited. ``old_last_at_s`` is None when the old version had no
-    request after ``watched_at_s``, ``new_first_at_s`` while the new one has had none; ``gap_s`` lies between the two.
+    request after ``watched_at_s``, ``new_first_at_s`` while the new one has had none; ``gap_s`` lies between the two. ``tries`` is how
+    often the barrier had to be raised; more than once when a worker, or the supervisor, was slow.
     """
 
     generation: int
@@ -35,9 +36,10 @@ class Switch(msgspec.Struct, frozen=True):
     old_last_at_s: float | None
     new_first_at_s: float | None
     gap_s: float | None
+    tries: int = 1
 
     @classmethod
-    def seen(cls, cutover: Cutover, generation: int, took_s: float, clock: Clock) -> Switch:
+    def seen(cls, cutover: Cutover, generation: int, took_s: float, clock: Clock, tries: int = 1) -> Switch:
         """What all workers saw, on the clock that people read."""
         now, wall = clock.now(), clock.wall()
         old_last = cutover.old_last_s and wall - now + cutover.old_last_s
@@ -55,6 +57,7 @@ class Switch(msgspec.Struct, frozen=True):
             old_last_at_s=old_last or None,
             new_first_at_s=new_first or None,
             gap_s=new_first - old_last if new_first and old_last else None,
+            tries=tries,
         )
 
     def figures(self) -> dict[str, Any]:
@@ -78,9 +81,9 @@ class Switches:
     def __init__(self) -> None:
         self._counts: dict[str, Counts] = {}
 
-    def add(self, cutover: Cutover, generation: int, took_s: float, clock: Clock) -> Switch:
+    def add(self, cutover: Cutover, generation: int, took_s: float, clock: Clock, tries: int = 1) -> Switch:
         """A switch is over."""
-        switch = Switch.seen(cutover, generation, took_s, clock)
+        switch = Switch.seen(cutover, generation, took_s, clock, tries)
         counts = self._counts.setdefault(cutover.service, Counts())
         counts.count += 1
         histogram.merge(counts.holds, cutover.holds)

@@ -127,13 +127,15 @@ async def test_a_revision_has_every_figure_the_decision_stood_on() -> None:
 async def test_the_last_switch_is_shown_and_is_in_the_history_too() -> None:
     async with bench() as b:
         b.workers.cutovers = {0: (Cutover("shop", held=2, hold_s_max=0.004),)}
+        b.workers.let_go = 1
         before = views.service_view(b.control, b.control.intent.services[0])["last_switch"]
         await b.control.command("shop", "switch", by="me", to="v2")
         shown = views.service_view(b.control, b.control.intent.services[0])["last_switch"]
         promoted = (await b.control.recall.history("shop", 1))[0]
 
-        assert (None, 2, 0.004, shown, "promoted") == (
+        assert (None, 2, 2, 0.004, shown, "promoted") == (
             before,
+            shown["tries"],
             shown["held"],
             shown["hold_s_max"],
             promoted.figures["switch"],

@@ -43,6 +43,10 @@ def test_what_was_not_seen_is_not_made_up(missing: str, expected: str) -> None:
     assert expected == told({"last_switch": SEEN | {missing: None}}, "shop", "v2").splitlines()[1]
 
 
+def test_a_barrier_that_was_raised_again_is_told() -> None:
+    assert "switched in 12.3 ms at try 2, " in told({"last_switch": SEEN | {"tries": 2}}, "shop", "v2")
+
+
 def test_one_request_is_not_many() -> None:
     assert "1 request waited" in told({"last_switch": SEEN | {"held": 1}}, "shop", "v2")
 

@@ -41,7 +41,7 @@ async def test_a_worker_that_is_slow_once_is_waited_for_and_the_others_let_go_me
     raised = Raised()
     raised.workers.deaf_to_hold = {1: 1}
 
-    assert (0, 1) == await raised.up()
+    assert ((0, 1), 2) == (await raised.up(), raised.barrier.tries)
     assert ([], ["hold 7 on 0, 1", "stay", "lower", "hold 7 on 0, 1", "agree"]) == (raised.replaced, raised.journal)
 
 
