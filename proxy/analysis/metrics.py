@@ -6,8 +6,10 @@ A figure of a few requests is a figure of chance, so there is a least number bel
 
 - *A quantile* needs five answers beyond it: 10 for the median (20 are asked for), 50 for p90, 500 for p99. With fewer, one slow answer
   more or less moves it past its neighbour.
-- *A rate* needs so many requests that one failure alone does not break its limit: 100 for 1 %, 20 at least. More failures than that
-  many requests may have is a fail at once, for no further success could change it.
+- *A rate* needs so many requests that one failure alone does not break its limit: 100 for 1 %, 20 at least. Over its limit it fails
+  with five failures: with fewer, a good version is over it by chance once in a while (one that fails 0.1 % has two failures among its
+  first hundred requests in 0.5 % of all steps, and the step so far keeps them). Until then nothing is known. A limit of nothing is broken
+  by the first.
 - *Requests a second* need a second.
 
 Against stable
@@ -32,6 +34,9 @@ _Unit = Callable[[float], str]
 
 BEYOND_QUANTILE: Final = 5
 """Answers that have to lie beyond a quantile: their number has a spread of 2.2, so the quantile stays near its place."""
+
+FAILURES_MIN: Final = 5
+"""Of a rate that is over its limit: their number has a spread of 2.2, so fewer may be nobody's fault."""
 
 REQUESTS_MIN: Final = 20
 """Of any figure: fewer are an anecdote."""
@@ -104,7 +109,11 @@ def _rate(check: Check, candidate: Side, stable: Side | None, seconds: float, wh
     for limit in bounds:
         if limit.upper and candidate.failures > limit.bound * max(has, requests_needed(limit.bound)):
             assert value is not None
-            return Measurement("fail", _broken(check, value, limit, _percent), value, limit.bound, told)
+            said = _broken(check, value, limit, _percent)
+            if 0 < limit.bound and candidate.failures < FAILURES_MIN:
+                said += f", by {candidate.failures} of {has}: too few to tell chance from fault, {FAILURES_MIN} are needed"
+                return Measurement("no_data", said, value, limit.bound, told)
+            return Measurement("fail", said, value, limit.bound, told)
     if has < needed or value is None:
         return _missing(check, "the candidate", has, needed, seconds, what)._replace(value=value, stable=told)
     return _held(check, value, bounds, told, _percent)

@@ -60,7 +60,14 @@ def test_too_few_requests_say_how_many_are_missing_and_when_they_will_be_there()
 
 
 def test_more_failures_than_the_missing_requests_could_excuse_fail_at_once() -> None:
-    assert "fail" == measure(check("error_rate", max=0.01), stretch(side(10, 2))).result
+    assert "fail" == measure(check("error_rate", max=0.01), stretch(side(10, 5))).result
+
+
+def test_fewer_than_five_failures_may_be_chance_and_are_no_fail() -> None:
+    """A version that fails one request in a thousand has two failures among its first hundred in one step of two hundred."""
+    found = measure(check("error_rate", max=0.01), stretch(side(100, 2)))
+
+    assert ("no_data", "error_rate 2 % is over 1 %, by 2 of 100: too few to tell chance from fault, 5 are needed") == found[:2]
 
 
 def test_one_failure_among_too_few_requests_is_no_fail() -> None:
@@ -92,9 +99,9 @@ def test_a_shared_outage_breaks_no_limit_against_stable() -> None:
 
 
 def test_a_stable_that_never_failed_is_taken_to_fail_once() -> None:
-    found = measure(check("error_rate", max_ratio=2.0), stretch(side(500, 2), side(1000)))
+    found = measure(check("error_rate", max_ratio=2.0), stretch(side(500, 5), side(1000)))
 
-    assert ("fail", "error_rate 0.4 % is over 0.2 %, 2 times stable's 0.1 %, one failure where it had none", 0.0) == (
+    assert ("fail", "error_rate 1 % is over 0.2 %, 2 times stable's 0.1 %, one failure where it had none", 0.0) == (
         found.result,
         found.reason,
         found.stable,
