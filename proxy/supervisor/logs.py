@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-import structlog
+from proxy.telemetry.plain_structlog import structlog
 
 
 def configure() -> None:

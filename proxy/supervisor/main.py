@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import structlog
 import uvloop
 
 from proxy import limits
@@ -35,6 +34,7 @@ from proxy.supervisor.lock import Claim, StateLock, lock_path
 from proxy.supervisor.sockets import Sockets, is_worker
 from proxy.supervisor.verdict import Verdicts
 from proxy.tasks import TaskGroup
+from proxy.telemetry.plain_structlog import structlog
 
 EXIT_BROKEN = 70
 """Of sysexits: an internal error. Workers were left serving."""

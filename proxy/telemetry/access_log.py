@@ -15,9 +15,8 @@ from datetime import UTC, datetime
 from random import random
 from typing import IO, Any
 
-import structlog
-
 from proxy import limits
+from proxy.telemetry.plain_structlog import structlog
 
 Entry = tuple[float, str, str, str, str, str, int, str | None, float, str, str, int, str, bool, str, str]
 Outcome = tuple[int, str | None, float, int, str, bool, str, str]
