@@ -7,9 +7,9 @@ A figure of a few requests is a figure of chance, so there is a least number bel
 - *A quantile* needs five answers beyond it: 10 for the median (20 are asked for), 50 for p90, 500 for p99. With fewer, one slow answer
   more or less moves it past its neighbour.
 - *A rate* needs so many requests that one failure alone does not break its limit: 100 for 1 %, 20 at least. Over its limit it fails
-  with five failures: with fewer, a good version is over it by chance once in a while (one that fails 0.1 % has two failures among its
-  first hundred requests in 0.5 % of all steps, and the step so far keeps them). Until then nothing is known. A limit of nothing is broken
-  by the first.
+  with five failures. With fewer a good version is over it by chance once in a while: one that fails 0.1 % has two failures among its
+  first hundred requests in 0.5 % of all steps, and the step so far keeps them. Until then nothing is known. A limit of nothing is
+  broken by the first.
 - *Requests a second* need a second.
 
 Against stable
