@@ -24,5 +24,5 @@ def endpoint_levels(service: Service | None, position: Position, totals: Totals)
             if level is None:
                 found.append(EndpointLevel(name, endpoint.label, healthy=False, in_flight=0, heard=False))
             else:
-                found.append(EndpointLevel(name, endpoint.label, healthy=level.everywhere, in_flight=level.active))
+                found.append(EndpointLevel(name, endpoint.label, level.everywhere, level.active, heard=level.asked))
     return tuple(found)

@@ -92,6 +92,7 @@ def _service_plan(service: Service, position: Position | None) -> ServicePlan:
         drain_s=service.rollout.drain_s,
         slow_over_s=slow_over_s,
         standby=standby,
+        knock=_knocked(service, position),
         shadow=shadow_of(service, position),
     )
 
@@ -120,6 +121,14 @@ def standby_of(service: Service, position: Position | None) -> tuple[tuple[str, 
         for label in all_labels
         if label not in used
     )
+
+
+def _knocked(service: Service, position: Position | None) -> tuple[str, ...]:
+    """Versions whose endpoints a rollout goes by, where the configuration does not say how their health is asked for."""
+    if position is None or position.phase in RESTING or service.health is not None:
+        return ()
+    looked_at = {"rolling": (position.stable, position.candidate), "blue_green": (position.candidate,)}
+    return looked_at.get(position.plan.strategy, ())
 
 
 def _served(service: Service, position: Position, weights: dict[str, float]) -> dict[str, float]:

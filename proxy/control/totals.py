@@ -47,13 +47,14 @@ class CellTotal(msgspec.Struct):
 
 
 class EndpointLevel(msgspec.Struct):
-    """One endpoint over all workers; ``healthy`` when any worker reaches it, ``everywhere`` when all do."""
+    """One endpoint over all workers; ``healthy`` when any worker reaches it, ``everywhere`` when all do, ``asked`` when all have seen."""
 
     active: int = 0
     idle: int = 0
     tunnels: int = 0
     healthy: bool = False
     everywhere: bool = True
+    asked: bool = True
 
 
 class ListenerTotal(msgspec.Struct):
@@ -199,6 +200,7 @@ class Totals:
                 level.tunnels += state.tunnels
                 level.healthy = level.healthy or state.healthy
                 level.everywhere = level.everywhere and state.healthy
+                level.asked = level.asked and state.asked
         return levels
 
     def _endpoint_states(self) -> Iterable[EndpointState]:

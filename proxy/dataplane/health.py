@@ -1,5 +1,7 @@
 """Asking an endpoint how it is: a plain GET on a connection of its own, at intervals, off the request path.
 
+Where nobody has said what to ask, a rollout that goes by health has its endpoints *knocked* at: a connection has to be taken.
+
 Facts. A status 2xx or 3xx is healthy; anything else, no connection, no HTTP or no head in time is not. An endpoint changes sides after
 so many answers of the other kind in a row. Until it was asked it counts as healthy: a new worker must not refuse everything.
 """
@@ -9,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import random
-from typing import Any
+from typing import Any, Final
 
 from proxy import limits
 from proxy.errors import HeadgateError
@@ -63,8 +65,24 @@ class Probe(asyncio.Protocol):
             self._done.set_result(healthy)
 
 
+KNOCK: Final = Health(path="", interval_s=1.0, timeout_s=1.0, unhealthy_after=2, healthy_after=1)
+"""The check of an endpoint that no health check is configured for: without a path nothing is asked, and a connection is enough."""
+
+
+class Knocking(asyncio.Protocol):
+    """A connection on which nothing is said."""
+
+    transport: Any = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+
 class Checker:
-    """Checks one endpoint until its task is cancelled, and says when it changes sides."""
+    """Checks one endpoint until its task is cancelled, and says when it changes sides.
+
+    ``settled`` once an answer has borne out what it counts as, be it healthy, or has changed it.
+    """
 
     def __init__(self, plan: Health, host_line: bytes, open_: Open, on_change: Callable[[bool], None], room: asyncio.Semaphore) -> None:
         """``room`` bounds how many checks of a worker are under way at a time."""
@@ -78,6 +96,7 @@ class Checker:
         self._statuses = responses.Statuses()
         self._healthy = True
         self._against = 0
+        self.settled = False
 
     async def run(self) -> None:
         """Check for ever. The first check comes soon; then each interval, give or take a tenth, so workers do not march in step."""
@@ -87,7 +106,9 @@ class Checker:
             await asyncio.sleep(self.plan.interval_s * (0.9 + 0.2 * random()))
 
     async def check(self) -> bool:
-        """Ask once."""
+        """Ask once, or knock."""
+        if not self.plan.path:
+            return await self._knock()
         done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         probe = Probe(self._request, self._table, self._statuses, done)
         try:
@@ -101,13 +122,27 @@ class Checker:
             if probe.transport is not None:
                 probe.transport.abort()
 
+    async def _knock(self) -> bool:
+        knocking = Knocking()
+        try:
+            async with self._room, asyncio.timeout(self.plan.timeout_s):
+                await self._open(lambda: knocking)
+                return True
+        except OSError:  # TimeoutError among them
+            return False
+        finally:
+            if knocking.transport is not None:
+                knocking.transport.abort()
+
     def heard(self, healthy: bool) -> None:
         """Count one answer."""
         if healthy == self._healthy:
             self._against = 0
+            self.settled = True
             return
         self._against += 1
         if self._against >= (self.plan.healthy_after if healthy else self.plan.unhealthy_after):
             self._healthy = healthy
             self._against = 0
+            self.settled = True
             self._on_change(healthy)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from proxy import limits
 from proxy.dataplane.backlog import Backlog
 from proxy.dataplane.ejection import Ejector
+from proxy.dataplane.health import KNOCK
 from proxy.dataplane.origin_tls import Secured
 from proxy.dataplane.pool import Pool
 from proxy.dataplane.retrying import Budget
@@ -75,8 +76,8 @@ class Leg:
         self.ejector: Ejector | None = None
         self.nowhere = nowhere
         self.secured: Secured | None = None  # TLS, for those of its endpoints that speak it
-        self.only = pools[0] if len(pools) == 1 and service.health is None and service.limits is None else None
-        self._health = service.health
+        self._health = service.health or (KNOCK if version.name in service.knock else None)
+        self.only = pools[0] if len(pools) == 1 and self._health is None and service.limits is None else None
         self._ejection = service.ejection
         self._slow_start_s = version.slow_start_s
         self.retries = service.retries

@@ -124,6 +124,7 @@ class Pool:
             idle=self.idle,
             tunnels=self.tunnels,
             healthy=self.out_until <= perf_counter(),
+            asked=self._checker is not None and self._checker.settled,
         )
         if self._name is not None:
             state.lookups_failed, self._name.failures = self._name.failures, 0

@@ -18,7 +18,8 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     revision number (0: none), ``stable`` and ``candidate`` name its two versions and only those two have weight. Long-lived connections
     of a version that loses all its weight are closed over ``drain_s`` seconds. ``shadow`` names the version that copies go to.
     ``standby`` are endpoints (version, label) that get no new request: their health is watched, and what they have in flight ends. A
-    version may have no other endpoint only while it has no weight, or its requests are answered that none is there.
+    version may have no other endpoint only while it has no weight, or its requests are answered that none is there. Versions in
+    ``knock`` are looked after even without ``health``: an endpoint that takes no connection is not healthy.
     A drawn answer that took more than ``slow_over_s`` is counted as slow; 0: none is.
     """
 
@@ -43,6 +44,7 @@ class ServicePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shadow: Shadow | None = None
     slow_over_s: float = 0.0
     standby: tuple[tuple[str, str], ...] = ()
+    knock: tuple[str, ...] = ()
 
 
 class RoutePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -143,7 +143,7 @@ def _between(position: Position, seen: _Look, now: float, *, held: bool) -> Outc
     if held and position.part != DUE:
         return position, ()
     if position.moved >= max(position.endpoints):
-        return moves.advance(position, position.step + 1, now, why=f"every endpoint is {position.candidate}'s")
+        return moves.advance(position, position.step + 1, now, why=rolling.done(position))
     after = rolling.begun(position, seen.stable, seen.candidate)
     old, _ = rolling.in_service(after, seen.stable, seen.candidate)
     ill = seen.ill(position.stable, old)

@@ -35,7 +35,7 @@ def next_step(position: Position, step: int) -> Stand:
 def observe(position: Position, event: Measured) -> Position:
     """See ``strategy.Strategy``. ``coming`` are the endpoints of the candidate that are not healthy now."""
     own = [level for level in event.endpoints if level.version == position.candidate]
-    ill = tuple(level.endpoint for level in own if not level.healthy)
+    ill = tuple(level.endpoint for level in own if not (level.heard and level.healthy))
     return replace(position, ready_s=position.ready_s + event.dt_s if own and not ill else 0.0, coming=ill)
 
 
@@ -44,6 +44,13 @@ def is_done(position: Position) -> bool:
     if position.step < len(position.plan.steps):
         return canary.is_done(position)
     return position.ready_s > 0 and position.ready_s >= position.plan.interval_s
+
+
+def done(position: Position) -> str:
+    """See ``strategy.Strategy``."""
+    if position.step < len(position.plan.steps):
+        return canary.done(position)
+    return f"{position.candidate} was healthy for {duration(position.ready_s)}"
 
 
 def waiting_for(position: Position, candidate_rps: float | None) -> str:

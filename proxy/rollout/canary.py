@@ -46,6 +46,12 @@ def is_done(position: Position) -> bool:
     return position.step_elapsed_s >= step.for_s and position.step_requests >= max(1, step.min_requests)
 
 
+def done(position: Position) -> str:
+    """See ``strategy.Strategy``."""
+    what = "copies answered" if isinstance(_counted_step(position), ShadowStep) else "candidate requests"
+    return f"{position.step_requests} {what} in {duration(position.step_elapsed_s)}"
+
+
 def waiting_for(position: Position, candidate_rps: float | None) -> str:
     """See ``strategy.Strategy``. Says how much is missing and, at the present rate, how long that takes."""
     step = _counted_step(position)

@@ -11,6 +11,7 @@ from proxy.rollout.events import Command, Publish
 from proxy.rollout.freeze import frozen_until, told
 from proxy.rollout.moves import Outcome
 from proxy.rollout.targets import left_for
+from proxy.rollout.words import listed
 
 
 class Refused(Exception):
@@ -62,6 +63,12 @@ def promote(position: Position, event: Command, now: float) -> Outcome:
         ("/start", "/before_rollout", "/before_promotion", "/ready")
     ):
         return _promote_batch(position, event, why)
+    if position.plan.strategy == "blue_green" and position.coming and not event.force:
+        raise Refused(
+            f"{listed(position.coming)} of {position.candidate} is not known to be healthy, and everything would go there; "
+            "promote --full does it all the same",
+            but=event.verb,
+        )
     if position.asking and not position.asking.endswith("/gate"):
         return moves.pass_door(position, why=why, by=event.by)
     return moves.advance(position, position.step + 1, now, why=why, by=event.by, forced=event.force, slow_over_s=event.slow_over_s)

@@ -60,7 +60,7 @@ class TargetSet(msgspec.Struct, frozen=True):
 class EndpointLevel(msgspec.Struct, frozen=True):
     """One endpoint (its label) of a version, over all workers: whether each has it in, and what is in flight there.
 
-    Not ``heard``: no worker has spoken of it yet, so it is neither healthy nor ill.
+    Not ``heard``: some worker has not looked at it yet, so it is neither healthy nor ill.
     """
 
     version: str

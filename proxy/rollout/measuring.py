@@ -39,10 +39,7 @@ def when_progressing(position: Position, event: Measured, now: float) -> Outcome
         return batches.look(after, event, now, frozen=frozen, silent=silent(verdict))
     if frozen or not (strategy_of(after).is_done(after) and silent(verdict)):
         return after, ()
-    why = f"{verdict.reason}"
-    if after.step_requests:
-        what = "copies" if position.phase is Phase.SHADOWING else "candidate requests"
-        why = f"{after.step_requests} {what} in {duration(after.step_elapsed_s)}: {why}"
+    why = f"{strategy_of(after).done(after)}: {verdict.reason}"
     return moves.advance(after, after.step + 1, now, why=why, figures=verdict.figures, slow_over_s=event.slow_over_s)
 
 

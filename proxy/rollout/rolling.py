@@ -59,6 +59,11 @@ def is_done(position: Position) -> bool:
     return position.part in ("", DUE)
 
 
+def done(position: Position) -> str:
+    """See ``strategy.Strategy``. Batches say it for each of their parts."""
+    return f"every endpoint is {position.candidate}'s"
+
+
 def waiting_for(position: Position, candidate_rps: float | None) -> str:
     """See ``strategy.Strategy``."""
     plan, rolling = position.plan, position.plan.rolling

@@ -11,7 +11,7 @@ from proxy.rollout import canary
 from proxy.rollout.canary import observe
 from proxy.rollout.strategy import Stand
 
-__all__ = ["is_done", "next_step", "observe", "waiting_for", "where"]
+__all__ = ["done", "is_done", "next_step", "observe", "waiting_for", "where"]
 
 
 def next_step(position: Position, step: int) -> Stand:
@@ -31,6 +31,11 @@ def next_step(position: Position, step: int) -> Stand:
 def is_done(position: Position) -> bool:
     """See ``strategy.Strategy``."""
     return position.phase is not Phase.SHADOWING or canary.is_done(position)
+
+
+def done(position: Position) -> str:
+    """See ``strategy.Strategy``."""
+    return canary.done(position) if position.phase is Phase.SHADOWING else "nothing to do"
 
 
 def waiting_for(position: Position, candidate_rps: float | None) -> str:

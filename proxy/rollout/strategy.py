@@ -41,6 +41,9 @@ class Strategy(Protocol):
     def is_done(self, position: Position) -> bool:
         """Whether the present step's own conditions are met; the machine has asked the guard already."""
 
+    def done(self, position: Position) -> str:
+        """What a step that is done has come to, for people."""
+
     def waiting_for(self, position: Position, candidate_rps: float | None) -> str:
         """What the present step still waits for, for people; empty when nothing is missing."""
 

@@ -68,7 +68,7 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
 class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
     """Levels of one endpoint in one worker: connections busy (``tunnels`` among them) and idle, and whether it is in.
 
-    In is healthy, not ejected, not refusing. For a host name, ``lookups_failed`` counts lookups that came to nothing since the snapshot
+    In is healthy, not ejected, not refusing. ``asked``: a check has shown it, so it is not only taken for healthy. For a host name, ``lookups_failed`` counts lookups that came to nothing since the snapshot
     before (None: it is an address), and ``lookup_error`` says why the last one did; empty when it did not.
     """
 
@@ -79,6 +79,7 @@ class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
     idle: int = 0
     tunnels: int = 0
     healthy: bool = True
+    asked: bool = True
     lookups_failed: int | None = None
     lookup_error: str = ""
 
@@ -97,8 +98,8 @@ class ListenerState(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class ShadowDelta(msgspec.Struct, forbid_unknown_fields=True):
-    """Copies for one version of a service since the snapshot before. ``sampled`` requests each end in one of ``results`` (match, mismatch,
-    error, uncompared) or ``dropped`` (by reason), some in a later snapshot; ``in_flight`` is how many have not ended yet.
+    """Copies for one version of a service since the snapshot before. ``sampled`` requests each end in one of ``results`` (match,
+    mismatch, error, uncompared) or ``dropped`` (by reason), some in a later snapshot; ``in_flight`` is how many have not ended yet.
     """
 
     service: str

@@ -133,8 +133,13 @@ class Walk(RuleBasedStateMachine):
 
     def keep_frozen(self, before: Position, event: Event) -> None:
         """In a freeze no rollout gives the candidate more, but by force, or on the way to what was stable before."""
-        after = self.position
-        if frozen_until(after.plan.freeze, self.now) is None or (isinstance(event, Command) and event.force):
+        after, freeze = self.position, self.position.plan.freeze
+        if isinstance(event, Command):
+            if event.force:
+                return
+            if event.verb == "switch" and event.plan is not None:
+                freeze = event.plan.freeze  # it goes by what is configured now
+        if frozen_until(freeze, self.now) is None:
             return
         way_back = after.candidate in (before.previous, before.stable) or after.phase in (*RESTING, Phase.ROLLING_BACK)
         if not way_back and not before.moving and not after.moving:

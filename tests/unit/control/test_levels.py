@@ -46,5 +46,12 @@ def test_a_strategy_that_goes_by_no_health_looks_nothing_up(strategy: str) -> No
     assert () == endpoint_levels(service(), position, counted(True))
 
 
+def test_an_endpoint_that_some_worker_has_not_looked_at_is_not_heard_of() -> None:
+    totals = counted(True)
+    totals.add(1, Snapshot(1, 1, 1, 0.0, endpoints=[EndpointState("shop", "v1", "127.0.0.1:9000", asked=False)]))
+
+    assert not endpoint_levels(service(), TRYING, totals)[0].heard
+
+
 def test_a_service_that_is_gone_has_none() -> None:
     assert () == endpoint_levels(None, TRYING, counted(True))

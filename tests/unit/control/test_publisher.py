@@ -13,7 +13,7 @@ from proxy.errors import PlanRefused
 from proxy.model.plan import ServicePlan
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import RolloutPlan, ShadowStep
-from proxy.model.service import Shadow
+from proxy.model.service import Health, Shadow
 from proxy.shadow.messages import Rules
 from proxy.telemetry.cutover import Cutover
 from tests.kit.control_bench import PretendedWorkers, intent, service
@@ -52,6 +52,24 @@ def test_a_version_whose_endpoints_a_reload_has_taken_gets_nothing() -> None:
 
 def test_workers_report_often_while_endpoints_are_drained() -> None:
     assert limits.SNAPSHOT_FAST_S == build(intent(service("v2")), {"shop": ROLLING}, 7).snapshot_interval_s
+
+
+@pytest.mark.parametrize(
+    ("strategy", "fields", "health", "knocked"),
+    [
+        ("rolling", {}, None, ("v1", "v2")),
+        ("blue_green", {}, None, ("v2",)),
+        ("canary", {}, None, ()),
+        ("rolling", {}, Health("/healthz"), ()),
+        ("rolling", {"phase": Phase.ROLLED_BACK}, None, ()),
+    ],
+)
+def test_versions_that_a_rollout_goes_by_are_knocked_at_where_no_health_check_is_configured(
+    strategy: Any, fields: dict[str, Any], health: Health | None, knocked: tuple[str, ...]
+) -> None:
+    position = replace(ROLLING, plan=RolloutPlan(strategy=strategy), **fields)
+
+    assert knocked == build(intent(service("v2", health=health)), {"shop": position}, 7).services[0].knock
 
 
 def test_endpoints_that_take_over_start_slowly() -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from proxy.dataplane.health import Checker, Open, Probe
+from proxy.dataplane.health import KNOCK, Checker, Knocking, Open, Probe
 from proxy.model.service import Health
 from tests.kit.conversation import FakeTransport, settle
 
@@ -77,3 +77,32 @@ async def test_it_takes_so_many_answers_in_a_row_to_change_sides() -> None:
         check.heard(healthy)
 
     assert [False, True] == changes
+
+
+@pytest.mark.parametrize(("answers", "settled"), [([True], True), ([False], False), ([False, False], True), ([False, True], True)])
+async def test_what_it_counts_as_is_settled_when_answers_bear_it_out_or_change_it(answers: list[bool], settled: bool) -> None:
+    checked = checker(answering([], []), unhealthy_after=2)
+    for answer in answers:
+        checked.heard(answer)
+
+    assert settled is checked.settled
+
+
+async def test_a_knock_is_a_connection_on_which_nothing_is_said() -> None:
+    transports: list[FakeTransport] = []
+
+    async def open_(factory: object) -> None:
+        knocking = factory()  # type: ignore[operator]  # makes a Knocking
+        assert isinstance(knocking, Knocking)
+        transports.append(FakeTransport(asyncio.get_running_loop(), knocking))
+        knocking.connection_made(transports[0])  # type: ignore[arg-type]  # pretended
+
+    assert await Checker(KNOCK, b"Host: a:1", open_, lambda _: None, asyncio.Semaphore(1)).check()
+    assert (b"", True) == (bytes(transports[0].written), transports[0].aborted)
+
+
+async def test_nobody_at_the_door_is_not_healthy() -> None:
+    async def open_(_: object) -> None:
+        raise ConnectionRefusedError
+
+    assert not await Checker(KNOCK, b"Host: a:1", open_, lambda _: None, asyncio.Semaphore(1)).check()

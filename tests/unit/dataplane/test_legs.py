@@ -209,3 +209,15 @@ async def test_an_endpoint_that_comes_from_standby_starts_slowly() -> None:
     assert spare in leg_of(talk).pools
     assert spare.warm_from > 0.0
     await talk.end()
+
+
+@pytest.mark.parametrize(("health", "knock", "path"), [(None, ("v1",), ""), (None, (), None), (HEALTH, ("v1",), "/healthz")])
+async def test_an_endpoint_without_a_health_check_is_knocked_at_where_the_plan_says_so(
+    health: Health | None, knock: tuple[str, ...], path: str | None
+) -> None:
+    talk = Conversation(plan(versions=endpoints(1), health=health, knock=knock))
+    checking = leg_of(talk).pools[0]._checker
+
+    assert path == (None if checking is None else checking.plan.path)
+    assert [False] == [state.asked for state in talk.plane.snapshot().endpoints]
+    await talk.end()

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from proxy.model.position import Finding, Phase, Verdict
+from proxy.model.position import Finding, Phase, Record, Verdict
 from proxy.model.rollout import GateStep, Hook, RolloutPlan, ShadowStep, WeightStep
 from proxy.rollout.blue_green import is_done, next_step, waiting_for
 from proxy.rollout.events import EndpointLevel, Measured
+from proxy.rollout.machine import IllegalTransition, step
 from proxy.rollout.strategy import Stand
-from tests.unit.rollout.positions import APPLIED, BAD, NEW, PASS, after, heard, named, said, story
+from tests.unit.rollout.positions import APPLIED, BAD, NEW, NOW, PASS, after, heard, named, said, story
 
 PLAN = RolloutPlan(strategy="blue_green", steps=(), interval_s=10.0)
 FULL = replace(
@@ -52,6 +53,19 @@ def test_endpoints_nobody_has_spoken_of_are_not_healthy() -> None:
     assert Phase.PROGRESSING is after(PREVIEW, seen(100.0)).phase
 
 
+def test_an_endpoint_that_nobody_has_looked_at_yet_is_not_healthy() -> None:
+    unseen = replace(seen(100.0, True), endpoints=(EndpointLevel("v2", "e0", True, 0, heard=False),))
+
+    assert Phase.PROGRESSING is after(PREVIEW, unseen).phase
+
+
+def test_its_promotion_says_how_long_it_was_healthy() -> None:
+    record = step(PREVIEW, seen(10.0, True), NOW)[1][0]
+
+    assert isinstance(record, Record)
+    assert "v2 was healthy for 10 s: well; promotion: everything to v2" == record.reason
+
+
 def test_a_check_that_holds_holds_the_switch() -> None:
     hold = Verdict(Finding.HOLD, "orders: no data", {"holding": ["orders: no data"]})
 
@@ -87,6 +101,14 @@ def test_a_weight_in_the_plan_is_none(step: int) -> None:
 
 def test_promote_switches_without_waiting_for_health() -> None:
     assert ["promoting", "publish together"] == story(PREVIEW, said("promote"))[1]
+
+
+def test_promote_does_not_give_everything_to_an_endpoint_that_is_ill() -> None:
+    ill = after(PREVIEW, seen(1.0, True, False))
+    with pytest.raises(IllegalTransition, match="e1 of v2 is not known to be healthy, and everything would go there"):
+        step(ill, said("promote"), NOW)
+
+    assert [Phase.PROMOTING, Phase.PROMOTING] == [after(ill, said("promote", **how)).phase for how in ({"full": True}, {"force": True})]
 
 
 @pytest.mark.parametrize(
