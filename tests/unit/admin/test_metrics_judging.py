@@ -33,7 +33,7 @@ def samples(b: Bench, name: str) -> dict[tuple[str, ...], float]:
 
 
 async def test_each_kind_has_its_evidence_and_the_threshold_at_which_it_acts_alone() -> None:
-    async with bench(releasing()) as b:
+    async with bench(releasing(guard=Guard(slow_over_s=0.2))) as b:
         await b.target("v2")
         await b.report(replace(b.cell("v2", ok=30, bad=1), draw_slow=3), b.cell("v1", ok=90))
         evidence, threshold = samples(b, "headgate_guard_evidence"), samples(b, "headgate_guard_threshold")

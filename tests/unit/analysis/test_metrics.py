@@ -25,7 +25,7 @@ def check(metric: Any, **fields: Any) -> Check:
     return Check("c", metric=metric, **fields)
 
 
-@pytest.mark.parametrize(("limit", "needed"), [(0.01, 100), (0.1, 20), (0.001, 1000), (0.00001, 10_000), (0.0, 20)])
+@pytest.mark.parametrize(("limit", "needed"), [(0.01, 100), (0.1, 20), (0.001, 500), (0.00001, 500), (0.0, 20)])
 def test_a_rate_needs_so_many_requests_that_one_failure_alone_does_not_break_its_limit(limit: float, needed: int) -> None:
     assert needed == requests_needed(limit)
 
@@ -119,6 +119,18 @@ def test_a_difference_to_stable_is_in_the_metrics_own_unit() -> None:
     found = measure(check("error_rate", max_delta=0.01), stretch(side(1000, 31), side(9000, 180)))
 
     assert "error_rate 3.1 % is over 3 %, 1 % above stable's 2 %" == found.reason
+
+
+def test_a_candidate_without_a_failure_passes_beside_a_stable_without_one() -> None:
+    """However small the limit is that comes of it."""
+    limits = check("error_rate", max_ratio=1.5)
+
+    assert "no_data" == measure(limits, stretch(side(499), side(90_000))).result
+    assert "pass" == measure(limits, stretch(side(500), side(90_000))).result
+
+
+def test_a_candidate_with_a_failure_beside_a_stable_without_one_is_neither_good_nor_bad() -> None:
+    assert "no_data" == measure(check("error_rate", max_ratio=1.5), stretch(side(500, 1), side(90_000))).result
 
 
 # ---- latency --------------------------------------------------------------------------------------------------------------------
