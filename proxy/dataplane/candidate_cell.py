@@ -12,14 +12,17 @@ from proxy import limits
 from proxy.telemetry.recorder import Cell
 from proxy.telemetry.snapshot import CellDelta, Reached
 
+_record = Cell.record  # called for each of its requests: ``super()`` would look for it each time
+
 
 class CandidateCell(Cell):
     """Counts of the candidate under one split, and who met it."""
 
-    __slots__ = ("_failed_at", "_hurt", "_hurt_dropped", "_last_began", "_met", "_met_dropped", "_saved", "_unknown")
+    __slots__ = ("_failed_at", "_hurt", "_hurt_dropped", "_last_began", "_met", "_met_dropped", "_room", "_saved", "_unknown")
 
     def _reset(self) -> None:
         super()._reset()
+        self._room = limits.MET_USERS_PER_SNAPSHOT_MAX
         self._met: set[int] = set()
         self._met_dropped = 0
         self._hurt: set[int] = set()
@@ -34,16 +37,17 @@ class CandidateCell(Cell):
         now = perf_counter()
         if (began := now - duration_s) > self._last_began:
             self._last_began = began
-        if not user:
-            self._unknown += 1
-        elif user not in self._met:
-            if len(self._met) < limits.MET_USERS_PER_SNAPSHOT_MAX:
-                self._met.add(user)
-            else:
+        if user:
+            met = self._met
+            if len(met) < self._room:
+                met.add(user)
+            elif user not in met:
                 self._met_dropped += 1
+        else:
+            self._unknown += 1
         if cause is not None:
             self._note_failure(user, now)
-        return super().record(code, cause, duration_s, drawn, user)
+        return _record(self, code, cause, duration_s, drawn, user)
 
     def fell_back(self) -> None:
         """Stable answers in the candidate's place: the failure that is recorded next was seen by nobody."""
@@ -72,7 +76,7 @@ class CandidateCell(Cell):
         saved, self._saved = self._saved, False
         if saved or not user or user in self._hurt:
             return
-        if len(self._hurt) < limits.MET_USERS_PER_SNAPSHOT_MAX:
+        if len(self._hurt) < self._room:
             self._hurt.add(user)
         else:
             self._hurt_dropped += 1
