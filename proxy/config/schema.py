@@ -112,6 +112,14 @@ class Resolver(Part):
     )
 
 
+class VersionSchema(Part):
+    """The database schemas that a version works with."""
+
+    runs_on: Items[Annotated[int, f.whole(1, 10**9)]] = Field(
+        description="Their numbers. Left out: any.", min_length=1, max_length=limits.SCHEMAS_PER_VERSION_MAX
+    )
+
+
 class Version(Part):
     """One release of a service."""
 
@@ -131,14 +139,6 @@ class Version(Part):
         description="How long an endpoint that has become healthy, or is new, takes to get its full share.",
     )
     schema_: VersionSchema | None = Field(default=None, alias="schema", description="The database schemas it runs on. Left out: any.")
-
-
-class VersionSchema(Part):
-    """The database schemas that a version works with."""
-
-    runs_on: Items[Annotated[int, f.whole(1, 10**9)]] = Field(
-        description="Their numbers. Left out: any.", min_length=1, max_length=limits.SCHEMAS_PER_VERSION_MAX
-    )
 
 
 class Sticky(Part):

@@ -6,6 +6,7 @@ next. What is said about the rest then has to leave the gaps alone: ``Shaped.who
 
 from __future__ import annotations
 
+import functools
 import types
 import typing
 from collections.abc import Iterable, Iterator
@@ -91,6 +92,8 @@ def _data(node: tree.Node, path: KeyPath, gaps: list[KeyPath]) -> Any:
 
 def _unserved(node: tree.Node, annotation: Any, path: KeyPath) -> Iterator[tuple[Place, KeyPath, str]]:
     """The keys and words of the tree that the schema may well have and nothing acts on, with where they stand and what to say."""
+    if not (NOT_SERVED_WORDS or _parts(annotation) & NOT_SERVED.keys()):
+        return  # 10,000 routes need not be looked at
     if isinstance(node, tree.Mapping):
         part = annotation if isinstance(annotation, type) and issubclass(annotation, Part) else None
         refused = NOT_SERVED.get(part.__name__, frozenset()) if part is not None else frozenset()
@@ -107,6 +110,16 @@ def _unserved(node: tree.Node, annotation: Any, path: KeyPath) -> Iterator[tuple
     elif isinstance(node, tree.Sequence):
         for index, child in enumerate(node.items):
             yield from _unserved(child, _item(annotation), (*path, index))
+
+
+@functools.cache
+def _parts(annotation: Any) -> frozenset[str]:
+    """The names of the schema's mappings at and below a type of it."""
+    while not (isinstance(annotation, type) and issubclass(annotation, Part)):
+        if (annotation := _item(annotation)) is None:
+            return frozenset()
+    below = (_parts(_bare(field.annotation)) for field in annotation.model_fields.values())
+    return frozenset({annotation.__name__}).union(*below)
 
 
 def _take_out(data: Any, path: KeyPath) -> None:

@@ -64,6 +64,12 @@ def test_a_key_that_is_not_served_is_not_described(part: type[schema.Part], monk
     assert set() == keys & {key for found in described for key in found["properties"]}
 
 
+@pytest.mark.parametrize("part", list(parts()), ids=lambda part: part.__name__)
+def test_every_type_is_known_where_it_is_named(part: type[schema.Part]) -> None:
+    """A type that is named before it is there is read all the same, and then cannot be spoken of in a mistake."""
+    assert [] == [name for name, info in part.model_fields.items() if "ForwardRef" in repr(info.annotation)]
+
+
 def test_defaults_are_shown_in_the_files_own_form() -> None:
     properties = json_schema()["properties"]
 
