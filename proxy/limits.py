@@ -182,6 +182,7 @@ DURATION_S_MAX: Final = 366 * 24 * 3600.0  # a year; more is a slip of the unit
 HISTORY_REVISIONS_KEPT: Final = 200  # per service; never fewer than the 50 that are promised
 SERIES_ROLLOUTS_KEPT: Final = 50  # per service; each has a revision at least, and a series is up to 100 KiB
 SERIES_STRETCH_S: Final = 2.0  # at most, of a series' first stretches: a rollback takes seconds. They double when there are too many
+EXPOSURE_KEPT_S: Final = 5.0  # between two writes of a blast radius at least: 1 MiB with 100,000 users
 SERIES_POINTS_MAX: Final = 200  # of one rollout; a terminal shows a hundred, and two hours at ten seconds are 720
 
 # ---- admin API ------------------------------------------------------------------------------------------------------------------

@@ -39,6 +39,8 @@ class _Saved(msgspec.Struct, forbid_unknown_fields=True):
     hurt_full: bool
     first_error_s: float | None
     last_request_s: float | None
+    incomplete: bool = False
+    closed: bool = False
 
 
 class Users:
@@ -100,6 +102,8 @@ class Exposure:
         self.hurt = Users()
         self.first_error_s: float | None = None
         self.last_request_s: float | None = None
+        self.incomplete = False
+        """Whether a process was killed in between: what came until the next start is in no count."""
 
     def add(self, cell: CellDelta, at_s: float) -> bool:
         """Count a worker's cell that it sent at ``at_s`` (Unix time); False when it is not the candidate's of this rollout."""
@@ -129,23 +133,25 @@ class Exposure:
 
     def figures(self) -> dict[str, Any]:
         """For the history, for status and for people; users are None where nobody can be told from another."""
+        inexact = self.unknown > 0 or self.incomplete
         return {
             "requests": self.requests,
             "errors": self.errors,
             "saved_by_fallback": self.fallbacks,
             "errors_seen": max(0, self.errors - self.fallbacks),
             "users": len(self.met) if self.sticky else None,
-            "users_at_least": self.sticky and (self.met.full or self.unknown > 0),
+            "users_at_least": self.sticky and (self.met.full or inexact),
             "users_with_errors": len(self.hurt) if self.sticky else None,
-            "users_with_errors_at_least": self.sticky and (self.hurt.full or self.unknown > 0),
+            "users_with_errors_at_least": self.sticky and (self.hurt.full or inexact),
             "requests_without_user": self.unknown if self.sticky else None,
             "first_error_s": self.first_error_s,
             "last_request_s": self.last_request_s,
             "exposed_s": self.exposed_s,
+            "incomplete": self.incomplete,
         }
 
-    def to_json(self) -> dict[str, Any]:
-        """JSON values from which ``from_json`` makes the same."""
+    def to_json(self, *, closed: bool = False) -> dict[str, Any]:
+        """JSON values from which ``from_json`` makes the same. ``closed``: the process ends, and nothing will be missing."""
         out: dict[str, Any] = msgspec.to_builtins(
             _Saved(
                 self.rollout,
@@ -161,15 +167,23 @@ class Exposure:
                 self.hurt.full,
                 self.first_error_s,
                 self.last_request_s,
+                self.incomplete,
+                closed,
             )
         )
         return out
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self | None:
-        """What ``to_json`` described; None of anything else: nothing is decided on it, so nothing stops for it."""
+    def from_json(cls, data: dict[str, Any], *, goes_on: bool = False) -> Self | None:
+        """What ``to_json`` described; None of anything else: nothing is decided on it, so nothing stops for it.
+
+        ``goes_on``: the rollout is under way, so something is missing unless the process that kept this ended in peace.
+        """
         try:
-            return cls._of(msgspec.convert(data, _Saved))
+            saved = msgspec.convert(data, _Saved)
+            exposure = cls._of(saved)
+            exposure.incomplete = saved.incomplete or (goes_on and not saved.closed)
+            return exposure
         except (msgspec.ValidationError, ValueError):
             return None
 

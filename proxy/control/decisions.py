@@ -271,9 +271,9 @@ class Decisions:
         """Remember what running rollouts have gone through, whenever a stretch has taken its time."""
         wall = self._clock.wall()
         for standing in self.standings.values():
-            if standing.memory.due(standing.position, wall):
-                if standing.running:
-                    standing.remember(wall)
+            if over := standing.memory.is_over(standing.position, wall):
+                standing.remember(wall)
+            if over or standing.memory.due(standing.position, wall):
                 self.write_down(standing)
 
     def write_down(self, standing: Standing) -> None:

@@ -256,6 +256,8 @@ def radius_in_words(radius: Mapping[str, Any], candidate: str) -> list[str]:
         line += f", of which stable answered {saved} in its place" if saved else ""
         line += f"; {_users(hurt, radius['users_with_errors_at_least'])} saw an error" if hurt is not None else ""
         said.append(f"{line}.")
+    if radius.get("incomplete"):
+        said.append("headgate was killed in between: what happened until its next start, and some seconds before, is not counted.")
     if radius.get("requests_without_user"):
         said.append(f"{_times_word(radius['requests_without_user'], 'request')} did not say whose they were.")
     return said

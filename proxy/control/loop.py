@@ -121,8 +121,9 @@ class Control:
             if standing.running:
                 await self._ledger.progress_now(standing.position, standing.tally_json())
                 standing.remember(self.clock.wall())
-            if standing.memory.rollout:
-                await self._ledger.keep_series_now(standing.position.service, standing.memory.rollout, *standing.memory.kept())
+            memory = standing.memory
+            if memory.rollout:
+                await self._ledger.keep_series_now(standing.position.service, memory.rollout, *memory.kept(closed=True))
         await self._ledger.close()
 
     async def _handle(self, event: LoopEvent) -> None:

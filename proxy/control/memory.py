@@ -32,7 +32,7 @@ class Memory:
         series, exposure = kept or (None, None)
         interval_s = min(position.plan.interval_s, limits.SERIES_STRETCH_S)
         self.recording = Recording(position.rollout, interval_s, series, began_s=began_s)
-        told = Exposure.from_json(exposure) if exposure is not None else None
+        told = Exposure.from_json(exposure, goes_on=position.phase not in RESTING) if exposure is not None else None
         self.exposure = told or Exposure(position.rollout, position.candidate, sticky=sticky)
         self._unsaved = False
         self._saved_at_s = 0.0
@@ -49,11 +49,14 @@ class Memory:
         if position.phase not in RESTING and cell.rollout == self.rollout:
             self.recording.count(cell, stable=position.stable, candidate=position.candidate)
 
+    def is_over(self, position: Position, wall: float) -> bool:
+        """Whether the present stretch is."""
+        return position.phase not in RESTING and self.recording.due(wall)
+
     def due(self, position: Position, wall: float) -> bool:
-        """Whether it is time to end a stretch, or to write down what came in after the rollout's end."""
-        if position.phase not in RESTING:
-            return self.recording.due(wall)
-        return self._unsaved and wall - self._saved_at_s >= limits.PROGRESS_S
+        """Whether it is time to write down what has come in; soon after the rollout's end, for then little more comes."""
+        apart_s = limits.PROGRESS_S if position.phase in RESTING else limits.EXPOSURE_KEPT_S
+        return self._unsaved and not 0.0 <= wall - self._saved_at_s < apart_s
 
     def note(self, position: Position, rows: Rows, verdict: Verdict | None, wall: float, *, event: str = "") -> None:
         """End the stretch at ``position``: its time is over, or a decision was taken."""
@@ -61,9 +64,9 @@ class Memory:
         self.recording.end(wall, position, rows, evidence=evidence_of(figures), checks=checks_of(figures), event=event)
         self._unsaved = True
 
-    def kept(self) -> Kept:
-        """What is to be written."""
-        return self.recording.series, self.exposure.to_json()
+    def kept(self, *, closed: bool = False) -> Kept:
+        """What is to be written. ``closed``: the process ends."""
+        return self.recording.series, self.exposure.to_json(closed=closed)
 
     def saved(self, wall: float) -> None:
         """It is being written."""

@@ -218,5 +218,11 @@ def test_unknown_and_uncertain_numbers_of_users_are_called_that(radius: dict[str
     assert said == radius_in_words({**RADIUS, **radius}, "v2")[0]
 
 
+def test_what_nobody_counted_is_said() -> None:
+    said = radius_in_words({**RADIUS, "incomplete": True}, "v2")
+
+    assert "headgate was killed in between: what happened until its next start, and some seconds before, is not counted." == said[-1]
+
+
 def test_requests_of_unknown_users_are_counted_apart() -> None:
     assert "7 requests did not say whose they were." == radius_in_words({**RADIUS, "requests_without_user": 7}, "v2")[-1]

@@ -117,6 +117,34 @@ def test_a_store_that_is_busy_is_asked_again() -> None:
     assert (True, False) == (before, memory.due(resting, 200.0))
 
 
+def test_a_rollout_whose_process_was_killed_has_something_missing() -> None:
+    async def story() -> None:
+        plan = replace(service().rollout, interval_s=1.0)
+        async with bench(intent(service(rollout=plan, sticky=Sticky("cookie", "session")))) as first:
+            await first.control.command("shop", "start", by="local", to="v2")
+            await first.after(3, reached(first.cell("v2", ok=3), met=[1]))
+            positions, series = dict(first.store.positions), dict(first.store.kept_series)
+            await first.control.close()
+            closed = dict(first.store.kept_series)
+        found = []
+        for kept in (series, closed):
+            async with bench(intent(service(sticky=Sticky("cookie", "session"))), positions, series=kept) as again:
+                figures = again.control.standings["shop"].memory.exposure.figures()
+                found.append((figures["incomplete"], figures["users"], figures["users_at_least"]))
+
+        assert [(True, 1, True), (False, 1, False)] == found
+
+    asyncio.run(story())
+
+
+def test_what_came_in_is_written_every_few_seconds_however_long_a_stretch_is() -> None:
+    memory = Memory(SHOP, sticky=False)
+    memory.saved(100.0)
+    memory.count(CellDelta("shop", "v2", 1, rollout=3, requests={200: 1}), SHOP, 1.0)
+
+    assert [False, True, True] == [memory.due(SHOP, wall) for wall in (104.0, 105.0, 50.0)]
+
+
 def test_an_exposure_of_a_form_nobody_reads_is_counted_anew() -> None:
     memory = Memory(SHOP, sticky=True, kept=(Series(2.0), {"met": 5}))
 
