@@ -16,7 +16,7 @@ import pytest
 
 from tests.kit.clients import CLOCK, Load, Outcome, Paced, get
 from tests.kit.order import Turn, disorders
-from tests.kit.processes import Headgate, total
+from tests.kit.processes import Headgate, Settings, total
 from tests.kit.scene import Scene, versions
 from tests.kit.waiting import for_a_while, until
 
@@ -30,12 +30,26 @@ EVENT_S = 10.0
 rare = pytest.mark.skipif("HEADGATE_SWITCHES" not in os.environ, reason="`make switches` plays it")
 
 
-def two_workers(scene: Scene, tampering: str = "") -> Headgate:
-    """A proxy with two workers before a v1 that is stable and a v2."""
-    v1, v2 = scene.origin("v1"), scene.origin("v2")
-    proxy = scene.headgate({"shop": {"versions": versions(v1=v1.url, v2=v2.url), "target": "v1"}}, start=False, workers=2)
-    proxy.start(tampering=tampering)
-    return proxy
+Site = Callable[..., Headgate]
+"""Starts a proxy with two workers before a v1 that is stable and a v2; it takes a tampering."""
+
+
+@pytest.fixture(scope="module")
+def origins(shared_scene: Scene) -> Settings:
+    """Both versions, for all stories."""
+    return versions(v1=shared_scene.origin("v1").url, v2=shared_scene.origin("v2").url)
+
+
+@pytest.fixture
+def site(scene: Scene, origins: Settings) -> Site:
+    """Before those origins, a proxy of the story's own."""
+
+    def start(tampering: str = "") -> Headgate:
+        proxy = scene.headgate({"shop": {"versions": origins, "target": "v1"}}, start=False, workers=2)
+        proxy.start(tampering=tampering)
+        return proxy
+
+    return start
 
 
 def switch(proxy: Headgate, version: str) -> tuple[Turn, dict[str, Any]]:
@@ -68,9 +82,9 @@ def ms(seconds: float | None) -> str:
 
 
 def test_20_switches_under_2000_requests_a_second_are_linearizable_and_fail_nothing(
-    scene: Scene, capsys: pytest.CaptureFixture[str]
+    site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    proxy = two_workers(scene)
+    proxy = site()
     load = Paced(proxy.port, [get()], rate=RATE)
     began = time.perf_counter()
     with load.running() as outcome:
@@ -104,17 +118,17 @@ def p99(metrics: dict[str, Any]) -> float:
 
 @pytest.mark.parametrize(("tampering", "orderly"), [("no_barrier", False), ("slow_commit", True)])
 def test_a_worker_that_is_slow_to_commit_is_found_out_without_the_barrier_and_harmless_with_it(
-    scene: Scene, tampering: str, orderly: bool
+    site: Site, tampering: str, orderly: bool
 ) -> None:
-    proxy = two_workers(scene, tampering)
+    proxy = site(tampering)
     with Paced(proxy.port, [get()], rate=RATE).running() as outcome:
         turns, _ = to_and_fro(proxy, outcome, 4)
 
     assert (orderly, []) == (not disorders(outcome.answers, turns), outcome.failures)
 
 
-def test_a_blue_green_promotion_and_its_undo_are_the_same_switch(scene: Scene) -> None:
-    proxy = two_workers(scene)
+def test_a_blue_green_promotion_and_its_undo_are_the_same_switch(site: Site) -> None:
+    proxy = site()
     shop = proxy.settings["services"]["shop"]
     shop |= {"target": "v2", "rollout": {"strategy": "blue_green", "interval": "1s"}}
     with Paced(proxy.port, [get()], rate=RATE / 2).running() as outcome:
@@ -134,9 +148,9 @@ def test_a_blue_green_promotion_and_its_undo_are_the_same_switch(scene: Scene) -
     assert 2 == total(proxy.metrics(), "headgate_switches_total", service="shop")
 
 
-def test_a_switch_while_the_proxy_drains_cuts_nothing_off(scene: Scene) -> None:
+def test_a_switch_while_the_proxy_drains_cuts_nothing_off(site: Site) -> None:
     """Workers that drain take orders still: a decision must not have to wait for the last request, nor kill who has it."""
-    proxy = two_workers(scene)
+    proxy = site()
     with Load(proxy.port, [get(path="/slow/2000")], connections=4).running() as outcome:
         until(lambda: total(proxy.metrics(), "headgate_requests_in_flight") == 4, EVENT_S, "all are under way")
         proxy.signal(signal.SIGTERM)
@@ -151,9 +165,9 @@ def test_a_switch_while_the_proxy_drains_cuts_nothing_off(scene: Scene) -> None:
 # ---- what can go wrong in between -----------------------------------------------------------------------------------------------
 
 
-def switched_with(scene: Scene, tampering: str, then: Callable[[Headgate], None]) -> tuple[Headgate, Outcome, Turn]:
+def switched_with(site: Site, tampering: str, then: Callable[[Headgate], None]) -> tuple[Headgate, Outcome, Turn]:
     """One switch to v2 under load, tampered with; ``then`` waits for what follows."""
-    proxy = two_workers(scene, tampering)
+    proxy = site(tampering)
     with Paced(proxy.port, [get()], rate=RATE / 4).running() as outcome:
         let_pass(PAUSE_S)
         turn, _ = switch(proxy, "v2")
@@ -170,9 +184,9 @@ def both_serve(proxy: Headgate) -> None:
     "tampering", ["stop_in_hold", pytest.param("stop_before_hold", marks=rare), pytest.param("kill_in_hold", marks=rare)]
 )
 def test_a_worker_that_stops_or_dies_in_the_barrier_is_replaced_and_nobody_is_answered_by_the_old_version(
-    scene: Scene, tampering: str
+    site: Site, tampering: str
 ) -> None:
-    proxy, outcome, turn = switched_with(scene, tampering, both_serve)
+    proxy, outcome, turn = switched_with(site, tampering, both_serve)
 
     assert ([], "v2") == (disorders(outcome.answers, [turn]), proxy.service()["stable"])
     assert 1 == total(proxy.metrics(), "headgate_worker_restarts_total")
@@ -181,8 +195,8 @@ def test_a_worker_that_stops_or_dies_in_the_barrier_is_replaced_and_nobody_is_an
 
 @rare
 @pytest.mark.parametrize("tampering", ["slow_agreement", "pause_before_hold"])
-def test_a_barrier_that_somebody_was_too_slow_for_is_raised_again_and_costs_nothing(scene: Scene, tampering: str) -> None:
-    proxy, outcome, turn = switched_with(scene, tampering, both_serve)
+def test_a_barrier_that_somebody_was_too_slow_for_is_raised_again_and_costs_nothing(site: Site, tampering: str) -> None:
+    proxy, outcome, turn = switched_with(site, tampering, both_serve)
 
     assert ([], [], "v2") == (disorders(outcome.answers, [turn]), outcome.failures, proxy.service()["stable"])
     assert 0 == total(proxy.metrics(), "headgate_worker_restarts_total")
@@ -191,11 +205,9 @@ def test_a_barrier_that_somebody_was_too_slow_for_is_raised_again_and_costs_noth
 @pytest.mark.parametrize(
     ("tampering", "version"), [pytest.param("die_before_agreement", "v1", marks=rare), ("die_after_agreement", "v2")]
 )
-def test_workers_whose_supervisor_dies_in_the_barrier_all_go_on_with_the_same_version(
-    scene: Scene, tampering: str, version: str
-) -> None:
+def test_workers_whose_supervisor_dies_in_the_barrier_all_go_on_with_the_same_version(site: Site, tampering: str, version: str) -> None:
     """Nobody is left to tell them; they agree by the word that was, or was not, said. The next supervisor finishes the switch."""
-    proxy = two_workers(scene, tampering)
+    proxy = site(tampering)
     with Paced(proxy.port, [get()], rate=RATE / 4).running() as outcome:
         let_pass(PAUSE_S)
         asked_at = CLOCK.now()
