@@ -76,9 +76,8 @@ def look(position: Position, event: Measured, now: float, *, frozen: bool, silen
             return _readied(position, seen)
         case "slow_start":
             return _slowly(position, seen, held=not silent)
-        case "hook":
-            return position, ()
         case _:
+            assert position.part != HOOK, "hooks are heard, not looked for"
             return _between(position, seen, now, held=frozen or not silent)
 
 

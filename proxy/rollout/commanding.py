@@ -120,7 +120,8 @@ def switch(position: Position, event: Command, now: float) -> Outcome:
         if position.phase is Phase.ROLLING_BACK:
             raise Refused(f"it is going back to {event.to} already", but=event.verb)
         wanted = replace(position, target=event.to, fingerprint=event.fingerprint)
-        return moves.roll_back(wanted, why=f"{why}; everything to {event.to} at once", by=event.by, barrier=True)
+        at_once = "" if position.shared else f"; everything to {event.to} at once"
+        return moves.roll_back(wanted, why=why + at_once, by=event.by, barrier=True)
     plan = _to_a_version(position, event)
     _apart(position, event)
     if position.phase is Phase.PROMOTING and event.to == position.candidate:

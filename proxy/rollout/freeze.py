@@ -13,8 +13,6 @@ from zoneinfo import ZoneInfo
 from proxy.model.rollout import FreezeWindow
 
 WEEK_MIN = 7 * 24 * 60
-_ROUNDS = 16
-"""How many windows in a row are followed to find the end of a freeze: more than any week has that are not one freeze without end."""
 
 
 def frozen_until(windows: Iterable[FreezeWindow], now: float) -> float | None:
@@ -25,10 +23,7 @@ def frozen_until(windows: Iterable[FreezeWindow], now: float) -> float | None:
     """
     given = tuple(windows)
     until = now
-    for _ in range(_ROUNDS):
-        ends = [end for window in given if (end := _end(window, until)) is not None]
-        if not ends:
-            break
+    while ends := [end for window in given if (end := _end(window, until)) is not None]:
         until = max(ends)
         if until - now >= WEEK_MIN * 60:
             return now + WEEK_MIN * 60

@@ -211,6 +211,21 @@ def test_several_endpoints_are_spoken_of_as_several() -> None:
     assert "w and x of v2 were not ready within 1m0s" == fleet.look(60.0).reason
 
 
+def test_before_workers_have_spoken_of_any_endpoint_nothing_begins() -> None:
+    fleet = Fleet()
+    fleet.enter(Measured(1.0, 0, PASS))
+
+    assert ("", (0, 0)) == (fleet.position.part, fleet.position.endpoints)
+
+
+def test_a_share_grows_only_when_a_quarter_of_the_time_has_passed() -> None:
+    fleet = Fleet(plan=replace(PLAN, rolling=replace(BATCHES, slow_start_s=40.0)))
+    fleet.until("slow_start")
+    fleet.told.clear()
+
+    assert ([1111, 2000], ["step", "publish"]) == ([fleet.look(9.0).weight_bp, fleet.look(1.0).weight_bp], fleet.told)
+
+
 # ---- between batches ------------------------------------------------------------------------------------------------------------
 
 
@@ -258,6 +273,13 @@ def test_promote_begins_the_next_batch_whatever_holds_it() -> None:
     fleet.enter(said("promote"))
 
     assert "draining" == fleet.look(1.0, HOLD).part
+
+
+def test_promote_before_workers_have_spoken_begins_the_first_batch_when_they_do() -> None:
+    fleet = Fleet()
+    fleet.ill.add(("v1", "c"))
+
+    assert ["due", "draining"] == [fleet.enter(said("promote")).part, fleet.look().part]
 
 
 def test_promote_passes_the_hooks_of_a_batch() -> None:
@@ -359,6 +381,27 @@ def test_a_hook_that_fails_on_the_way_forward_leads_back() -> None:
     fleet.enter(heard(fleet.position, False))
 
     assert (Phase.ROLLED_BACK, 0) == (fleet.to_the_end().phase, fleet.position.moved)
+
+
+def test_the_way_back_waits_for_workers_hooks_and_health_too() -> None:
+    fleet = Fleet(plan=HOOKED)
+    fleet.batch()
+    fleet.look(1.0, BAD)
+    parts = [fleet.enter(Measured(1.0, 0, PASS)).part, fleet.until("hook").part, fleet.look().part]
+    fleet.ill.add(("v1", "a"))
+    parts += [fleet.enter(heard(fleet.position)).part, fleet.look(1000.0).part]
+    fleet.ill.clear()
+    fleet.look(10.0)
+
+    assert (["", "hook", "hook", "ready", "ready"], 0, 0) == (parts, fleet.position.moved, fleet.position.moving)
+
+
+def test_switching_to_stable_goes_back_the_same_way() -> None:
+    fleet = Fleet(plan=HOOKED)
+    fleet.batch()
+    fleet.enter(said("switch", to="v1", fingerprint="f1"))
+
+    assert (Phase.ROLLING_BACK, 1, "switched by ann") == (fleet.position.phase, fleet.position.moved, fleet.position.reason)
 
 
 def test_another_target_on_the_way_back_begins_from_stable() -> None:

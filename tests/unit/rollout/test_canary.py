@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.model.position import Phase, Position
-from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
+from proxy.model.rollout import GateStep, RolloutPlan, ShadowStep, WeightStep
 from proxy.rollout.canary import is_done, next_step, waiting_for
 from proxy.rollout.strategy import Stand
 
@@ -26,6 +26,12 @@ def at(requests: int, elapsed_s: float, step: int = 0) -> Position:
 )
 def test_the_steps_come_in_the_plans_order_then_promotion(step: int, stand: Stand) -> None:
     assert stand == next_step(replace(at(0, 0.0), weight_bp=500), step)
+
+
+def test_a_shadow_step_has_no_weight() -> None:
+    plan = RolloutPlan(steps=(WeightStep(500), ShadowStep(2000)))
+
+    assert Stand(1, Phase.SHADOWING, 0, ("before_step",)) == next_step(replace(at(0, 0.0), plan=plan, weight_bp=500), 1)
 
 
 def test_a_plan_without_steps_is_promoted_at_once() -> None:

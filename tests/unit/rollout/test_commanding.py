@@ -249,6 +249,10 @@ def test_where_it_was_switched_to_stands_until_the_configuration_names_another()
     assert ("v3", []) == (after(switched, named("v1", "f1")).stable, story(switched, named("v1", "f1"))[1])
 
 
+def test_switching_back_to_what_was_stable_before_is_no_new_version() -> None:
+    assert Phase.PROMOTING is after(PROMOTED, to("switch", "v1")).phase
+
+
 def test_undo_of_a_young_promotion_is_a_switch_back() -> None:
     new, told = story(PROMOTED, to("undo", "v1"), now=YOUNG)
 

@@ -48,6 +48,12 @@ def test_windows_that_cover_the_week_are_told_for_a_week() -> None:
     assert at("2026-11-30T12:00:00") == frozen_until(halves, at("2026-11-23T12:00:00"))
 
 
+def test_however_many_windows_follow_each_other() -> None:
+    hours = tuple(FreezeWindow(60 * n, 60 * (n + 1)) for n in range(30))
+
+    assert at("2026-11-24T06:00:00") == frozen_until(hours, at("2026-11-23T00:00:00"))
+
+
 def test_an_end_in_the_hour_that_comes_twice_is_its_second() -> None:
     sunday = FreezeWindow(6 * DAY + 60, 6 * DAY + 150, "Europe/Vienna")  # 01:00 to 02:30
 

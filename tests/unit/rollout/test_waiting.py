@@ -49,6 +49,7 @@ TOLD = after(NEW, named(plan=RolloutPlan(hooks=(Hook("after_promotion", "http://
         (ASKING, "the before_rollout hooks (http://ci/a and smoke)"),
         (REMOTE, "the gate after step 1 (http://ci/gate)"),
         (replace(REMOTE, reason="gate answered 503"), "the gate after step 1 (http://ci/gate): gate answered 503"),
+        (replace(ROLLING_BACK, part="hook", asking="1/1/before_step", coming=("a:1",)), "the before_step hooks (nothing) for a:1"),
         (TOLD, "what the after_promotion hooks say"),
     ],
 )
