@@ -65,6 +65,7 @@ class Standing:
         self.verdict: Verdict | None = None
         self.pending = False
         self._copies = 0  # answered since the last measurement
+        self._deciding_s = 0.0  # observed, and counted by a decision that is not in effect yet
 
     @property
     def tally(self) -> Tally:
@@ -107,6 +108,7 @@ class Standing:
             endpoints=endpoints,
         )
         move = self.stepped(event, wall)
+        self._deciding_s = dt_s if move.decides else 0.0
         if not move.decides:  # else only when it is durable: a decision that could not be kept is made again
             self.memory.recording.observed(dt_s)
             self.judge.observed(dt_s)
@@ -134,6 +136,8 @@ class Standing:
 
     def remember(self, wall: float, *, event: str = "") -> None:
         """End a stretch of the series here; what it has counted is the tally's."""
+        self.memory.recording.observed(self._deciding_s)
+        self._deciding_s = 0.0
         rows = self.tally.rows()
         self.memory.note(self.position, rows, self.verdict, wall, event=event)
 

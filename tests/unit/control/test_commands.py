@@ -11,7 +11,7 @@ from proxy.errors import OperatorError
 from proxy.model.intent import Intent
 from proxy.model.position import Phase
 from proxy.model.rollout import FreezeWindow
-from tests.kit.control_bench import PLAN, bench, intent, service, version
+from tests.kit.control_bench import PLAN, Bench, bench, intent, service, version
 
 
 def shop(schema: int = 13, **more: object) -> Intent:
@@ -137,3 +137,71 @@ async def test_no_request_is_switched_between_versions_on_the_same_addresses() -
     async with bench(first) as b:
         with pytest.raises(OperatorError, match="v2 has addresses of v1"):
             await b.control.command("shop", "switch", by="token", to="v2")
+
+
+async def _promoted(b: Bench) -> None:
+    await b.control.command("shop", "start", by="token", to="v2")
+    await b.control.command("shop", "promote", by="token", full=True)
+
+
+def test_an_undo_soon_after_a_promotion_is_a_switch_back_to_the_version_before() -> None:
+    async def story() -> None:
+        async with bench() as b:
+            await _promoted(b)
+            await b.control.command("shop", "undo", by="user ada")
+            switching = b.store.history("shop", 2)[1]
+
+            assert ("v1", Phase.STABLE, {"v1": 10_000}) == (b.position().stable, b.position().phase, b.weights())
+            assert ("switching", "user ada") == (switching.kind, switching.by)
+
+    asyncio.run(story())
+
+
+def test_an_undo_long_after_it_goes_by_steps() -> None:
+    async def story() -> None:
+        async with bench(intent(service(rollout=replace(PLAN, undo_window_s=60.0)))) as b:
+            await _promoted(b)
+            b.clock.advance(61.0)
+            await b.control.command("shop", "undo", by="user ada")
+
+            assert (Phase.PROGRESSING, "v1", {"v2": 9000, "v1": 1000}) == (b.position().phase, b.position().candidate, b.weights())
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("to", ["1", "v1"])
+def test_an_undo_to_a_revision_or_a_version_goes_to_what_it_means(to: str) -> None:
+    async def story() -> None:
+        async with bench() as b:
+            await _promoted(b)
+            await b.control.command("shop", "undo", by="user ada", to=to)
+
+            assert "v1" in (b.position().stable, b.position().candidate)
+            assert "v1" == b.position().target
+
+    asyncio.run(story())
+
+
+def test_an_undo_to_what_is_stable_already_is_refused() -> None:
+    async def story() -> None:
+        async with bench() as b:
+            await _promoted(b)
+            with pytest.raises(OperatorError, match="v2 is stable"):
+                await b.control.command("shop", "undo", by="user ada", to="v2")
+
+    asyncio.run(story())
+
+
+def test_after_a_contraction_the_undo_that_would_break_is_refused() -> None:
+    async def story() -> None:
+        versions = (replace(version("v1"), runs_on=(12,)), replace(version("v2"), runs_on=(12, 13)))
+        async with bench(intent(replace(service(), versions=versions, schema=12))) as b:
+            await _promoted(b)
+            b.file = intent(replace(service("v2"), versions=versions, schema=13), digest="d2")
+            reloaded = await b.control.reload(source="test", by="test")
+            with pytest.raises(OperatorError, match="shop: cannot undo: v1 runs on schema 12, and shop is at schema 13"):
+                await b.control.command("shop", "undo", by="user ada")
+
+            assert ("applied", "v2") == (reloaded.outcome, b.position().stable)
+
+    asyncio.run(story())
