@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from proxy.analysis.series import Series
 from proxy.control.ledger import Ledger
 from proxy.errors import OperatorError
 from proxy.model.position import Position, Record
@@ -72,6 +73,28 @@ async def test_progress_that_fails_is_remembered_until_one_succeeds() -> None:
     await asyncio.sleep(0)
 
     assert ("disk full", "") == (failed, ledger.progress_failed)
+
+
+async def test_a_series_is_not_written_while_the_one_before_still_is() -> None:
+    gate = threading.Event()
+
+    class Slow(StoreInMemory):
+        def keep_series(self, service: str, rollout: int, series: Series, exposure_json: object) -> None:
+            gate.wait()
+
+    ledger = await Ledger.opened(lambda: Slow([]))
+    first, second = (ledger.keep_series("shop", 1, Series(2.0), {}) for _ in range(2))
+    gate.set()
+    await ledger.close()
+
+    assert (True, False) == (first, second)
+
+
+async def test_a_series_that_is_waited_for_is_there() -> None:
+    ledger = Ledger(StoreInMemory([]), InlineExecutor())
+    await ledger.keep_series_now("shop", 1, Series(2.0), {"users": 3})
+
+    assert ((Series(2.0), {"users": 3}), None) == (await ledger.series("shop", 1), await ledger.series("shop", 2))
 
 
 async def test_a_store_that_cannot_be_opened_says_so() -> None:
