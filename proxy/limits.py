@@ -80,6 +80,9 @@ TLS_FILE_BYTES_MAX: Final = 4 * 1024 * 1024  # of a certificate, key or authorit
 CERTIFICATES_PER_LISTENER_MAX: Final = 1_000  # each is loaded in about a millisecond, when a plan is compiled
 CLIENTS_PER_WORKER_MAX: Final = 100_000  # connections; about 5 KiB each when idle. The descriptor limit mostly comes first
 DESCRIPTORS_FOR_ORIGINS: Final = 0.25  # of the descriptor limit, kept from clients: a request needs a second one, and files need some
+ROOM_ASKED_EACH: Final = (
+    16  # connections, of which one is asked for its descriptor's number; the others fit into what is kept for origins
+)
 
 RATE_LIMIT_KEYS_MAX: Final = 16_384  # keys remembered per limited route and worker; 2 MiB
 RATE_LIMIT_KEY_BYTES_MAX: Final = 64  # a longer key is remembered by its hash

@@ -23,7 +23,11 @@ class Transport:
         return self._number
 
 
-def has_place(room: Room, clients: int = 0, number: int | None = 5) -> bool:
+MANY = 1000
+"""Clients enough that each is asked."""
+
+
+def has_place(room: Room, clients: int = MANY, number: int | None = 5) -> bool:
     return room.has_place(clients, Transport(number))  # type: ignore[arg-type]  # only what is asked of it
 
 
@@ -50,6 +54,13 @@ def test_who_is_turned_away_is_counted_once() -> None:
         has_place(room, number=number)
 
     assert (2, 0) == (room.take_refused(), room.take_refused())
+
+
+def test_while_there_are_few_clients_one_in_so_many_is_asked() -> None:
+    room = Room(1000)
+    answers = [has_place(room, clients=92, number=800) for _ in range(2 * limits.ROOM_ASKED_EACH)]
+
+    assert (2, False, False) == (answers.count(False), answers[limits.ROOM_ASKED_EACH - 1], answers[-1])
 
 
 @pytest.mark.asyncio
