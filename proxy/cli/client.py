@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import pwd
+import re
 import socket
 from typing import Any
 
@@ -20,6 +21,7 @@ from proxy.clock import SystemClock
 from proxy.errors import OperatorError
 
 _CLOCK = SystemClock()
+_UNPRINTED = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 _READ_BYTES = 64 * limits.KiB
 
 
@@ -78,7 +80,7 @@ class AdminClient:
         headers = {"Accept": "application/json, application/problem+json"}
         payload = None
         if body is not None:
-            payload = json.dumps(body).encode()
+            payload = _json(body)
             headers["Content-Type"] = "application/json"
             headers["X-Headgate-User"] = _user()
         if self.found.token:
@@ -137,6 +139,12 @@ def _user() -> str:
     except KeyError:
         name = str(os.getuid())
     return name if name.isascii() and name.isprintable() else str(os.getuid())
+
+
+def _json(body: dict[str, Any]) -> bytes:
+    """JSON that YAML reads alike: astral characters as they are (YAML knows no surrogates), what YAML does not print escaped."""
+    text = json.dumps(body, ensure_ascii=False)
+    return _UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode("utf-8", "surrogatepass")
 
 
 def _stranger(address: Address, answer: Answer, path: str) -> Unreachable:

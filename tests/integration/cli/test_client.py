@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import socket
@@ -11,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import yaml
 
 from proxy import limits
 from proxy.cli.address import Found, parse
-from proxy.cli.client import AdminClient, Refused, Unreachable
+from proxy.cli.client import AdminClient, Refused, Unreachable, _json
 from tests.kit.pretended_admin import PretendedAdmin, pretended_admin
 
 
@@ -173,3 +175,11 @@ def test_a_user_whom_nobody_named_is_a_number(admin: PretendedAdmin, monkeypatch
     client(admin.url).post("/x", {})
 
     assert [str(os.getuid())] == admin.users
+
+
+@pytest.mark.parametrize("text", ["🎉", "é", "\u2028", "\x85", "\ufeff", '"\\', "plain"])
+def test_what_is_sent_reads_the_same_as_yaml(text: str) -> None:
+    """A configuration is sent as JSON, and read as what configurations are written in."""
+    body = _json({"text": text})
+
+    assert ({"text": text}, {"text": text}) == (json.loads(body), yaml.safe_load(body))
