@@ -138,6 +138,7 @@ def test_everybody_who_wants_to_is_told_what_was_decided(scene: Scene, story: St
         for taken in told
     ]
     assert 5 == total(story.proxy.metrics(), "headgate_notifications_total", result="sent")
+    assert "s3cret" not in story.proxy.child.log.read_text()
 
 
 def test_a_target_that_hangs_delays_no_decision(story: Story, there: Receiver, capsys: pytest.CaptureFixture[str]) -> None:
