@@ -26,6 +26,8 @@ def check_rollout(report: Report, path: KeyPath, service: schema.Service) -> Non
     if report.whole((*at, "strategy")):
         _keys(report, at, plan.strategy)
         _steps(report, at, plan)
+        if plan.strategy == "rolling" and report.whole((*at, "hooks")):
+            _replacing(report, at, service)
     check_conditions(report, at, plan)
     _hooks(report, at, plan)
     _freeze(report, at, plan)
@@ -125,6 +127,23 @@ def _step(report: Report, path: KeyPath, *, begun: bool) -> None:
                 report.wrong_key((*path, key), f"belongs into shadow: write {{shadow: {{percent: 20, {key}: ...}}}}")
     elif not given:
         report.wrong(path, "has neither weight, gate nor shadow; write {weight: 5, for: 5m} or {gate: manual}")
+
+
+def _replacing(report: Report, at: KeyPath, service: schema.Service) -> None:
+    """Versions on the same addresses are instances replaced in their places, which only a hook can do at the right moment."""
+    if any(hook is not None and hook.on == "before_step" for hook in service.rollout.hooks):
+        return
+    whose: dict[scalars.Address, str] = {}
+    for name, version in service.versions.items():
+        for endpoint in filter(None, version.endpoints):
+            other = whose.setdefault(endpoint, name)
+            if other != name:
+                words = (
+                    f"goes from {other} to {name}, which have an endpoint in common ({endpoint}): its instance has to be replaced "
+                    "in the middle of the rollout; give a hook on: before_step that does it"
+                )
+                report.wrong((*at, "strategy"), words)
+                return
 
 
 def _hooks(report: Report, at: KeyPath, plan: schema.Rollout) -> None:
