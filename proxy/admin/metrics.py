@@ -22,7 +22,7 @@ from proxy.model.position import Phase
 from proxy.model.rollout import CAUSES
 from proxy.telemetry.histogram import exposed
 
-RESULTS = ("promoted", "rolled_back", "abandoned")
+RESULTS = ("promoted", "rolled_back", "abandoned", "shadowed")
 
 COMMIT = os.environ.get("HEADGATE_COMMIT", "unknown")
 """Set when an image is built."""

@@ -17,7 +17,7 @@ from proxy.control.baseline import Baseline
 from proxy.control.comparisons import Comparisons, rules_of
 from proxy.control.events import RecentEvents
 from proxy.control.ledger import Ledger
-from proxy.control.memory import Memory
+from proxy.control.memory import ENDS, Memory
 from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher, build, compared
 from proxy.control.reload import strands, target_set
@@ -52,7 +52,7 @@ class Decisions:
         self.intent = intent
         self.standings: dict[str, Standing] = {}
         self.rollouts_ended: dict[tuple[str, str], int] = {}
-        """By (service, result): promoted, rolled_back, abandoned; since the start."""
+        """By (service, result): promoted, rolled_back, abandoned, shadowed; since the start."""
         self.switches = Switches()
         self.baseline = Baseline()
         self._last_ended: dict[str, int] = {}
@@ -285,7 +285,7 @@ class Decisions:
     def _tell_end(self, service: str, record: Record) -> None:
         """A rollout ends once: one that was abandoned may be rolled back after that, which is the same end."""
         rollout = record.figures.get("rollout", 0)
-        if record.kind in ("promoted", "rolled_back", "abandoned") and self._last_ended.get(service) != rollout:
+        if record.kind in ENDS and self._last_ended.get(service) != rollout:
             self._last_ended[service] = rollout
             key = (service, record.kind)
             self.rollouts_ended[key] = self.rollouts_ended.get(key, 0) + 1

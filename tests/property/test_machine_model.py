@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
+from proxy.model.kinds import RECORD_KINDS
 from proxy.model.position import RESTING, WEIGHT_BP_MAX, Finding, Phase, Position, Record, Verdict
 from proxy.model.rollout import FreezeWindow, GateStep, Guard, Hook, Rolling, RolloutPlan, ShadowStep, WeightStep
 from proxy.rollout import rolling
@@ -123,6 +124,7 @@ class Walk(RuleBasedStateMachine):
     def follow(self, records: list[Record]) -> None:
         """The history tells the whole story: each record begins where the one before ended."""
         for record in records:
+            assert record.kind in RECORD_KINDS
             assert self.weight_recorded == record.figures["weight_bp_before"] or len(records) > 1
             if record is records[0]:
                 assert self.weight_recorded == record.figures["weight_bp_before"]

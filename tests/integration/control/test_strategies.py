@@ -9,9 +9,9 @@ from msgspec.structs import replace
 
 from proxy.model.intent import Intent
 from proxy.model.position import Phase
-from proxy.model.rollout import Rolling, RolloutPlan
-from proxy.model.service import Endpoint, Version
-from proxy.telemetry.snapshot import EndpointState
+from proxy.model.rollout import Rolling, RolloutPlan, ShadowStep
+from proxy.model.service import Endpoint, Shadow, Version
+from proxy.telemetry.snapshot import EndpointState, ShadowDelta
 from tests.kit.control_bench import Bench, bench, intent, service
 
 pytestmark = pytest.mark.asyncio
@@ -23,10 +23,10 @@ BATCHES = RolloutPlan(
 )
 
 
-def shop(plan: RolloutPlan, ports: tuple[int, ...] = PORTS) -> Intent:
+def shop(plan: RolloutPlan, ports: tuple[int, ...] = PORTS, **more: Any) -> Intent:
     """v1 on three endpoints, v2 on ``ports``."""
     versions = tuple(Version(name, tuple(Endpoint("127.0.0.1", port) for port in own)) for name, own in (("v1", PORTS), ("v2", ports)))
-    return intent(replace(service(), versions=versions, rollout=plan))
+    return intent(replace(service(), versions=versions, rollout=plan, **more))
 
 
 async def seconds(b: Bench, count: int, ill: tuple[int, ...] = (), busy: tuple[int, ...] = ()) -> None:
@@ -124,3 +124,17 @@ async def test_a_restart_in_the_middle_of_a_batch_goes_on_with_it() -> None:
         await seconds(b, 40)
 
         assert "v2" == b.position().stable
+
+
+async def test_a_shadow_rollout_counts_as_ended_and_its_target_is_left_alone() -> None:
+    plan = RolloutPlan(strategy="shadow", steps=(ShadowStep(2000, for_s=2.0),))
+    async with bench(shop(plan, (9011,), shadow=Shadow(compare=False))) as b:
+        await b.target("v2")
+        for _ in range(3):
+            b.clock.advance(1.0)
+            await b.report(shadows=[ShadowDelta("shop", "v2", sampled=9, results={"match": 9})])
+
+        assert (Phase.STABLE, "v1", "") == (b.position().phase, b.position().stable, b.position().candidate)
+        assert {("shop", "shadowed"): 1} == b.control.rollouts_ended
+        await b.target("v2", digest="d3")
+        assert ["started", "shadowed"] == kinds(b)
