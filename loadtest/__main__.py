@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from loadtest import budgets, hotspots, machine, mirroring, report, slow, soak
-from loadtest.compare import Options, Result, Rig
+from loadtest.compare import ATTEMPTS, Options, Result, Rig
 from loadtest.contenders import CONTENDERS
 from loadtest.contenders.headgate import HEADGATE
 from loadtest.contenders.site import Contender
@@ -59,6 +59,7 @@ def arguments() -> argparse.ArgumentParser:
         if verb == "compare":
             sub.add_argument("--rounds", type=_between(1, ROUNDS_MAX), default=5)
             sub.add_argument("--seconds", type=_between(1, SECONDS_MAX), default=4, help="of one turn")
+            sub.add_argument("--attempts", type=_between(1, 9), default=ATTEMPTS, help="at a turn that others disturb")
             sub.add_argument("--enforce", action="store_true", help="end with 1 when a budget does not hold")
     long = verbs.add_parser("soak", help="millions of requests with faults, while memory and descriptors are watched")
     long.add_argument("--requests", type=_between(*SOAK_REQUESTS), default=5_000_000)
@@ -148,7 +149,7 @@ def compare(options: argparse.Namespace) -> int:
     """Measure each scenario; print, keep, hold against the budgets."""
     contenders = chosen(options.only)
     scenarios = asked(options)
-    how = Options(options.rounds, options.seconds, not options.no_pin)
+    how = Options(options.rounds, options.seconds, not options.no_pin, options.attempts)
     limits = budgets.parse(budgets.FILE.read_text())
     about = machine.about(contenders)
     holds = True

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtest.faults import RigError
@@ -21,8 +22,8 @@ wrk.method = {method}
 done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format(
-    '\\n{{"requests": %d, "duration_us": %d, "p50_us": %d, "p99_us": %d, "broken": %d, "statuses": %d}}\\n',
-    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
+    '\\n{{"requests": %d, "duration_us": %d, "p50_us": %d, "p99_us": %d, "p999_us": %d, "broken": %d, "statuses": %d}}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency:percentile(99.9),
     e.connect + e.read + e.write + e.timeout, e.status))
 end
 """
@@ -36,6 +37,8 @@ class Reading:
     duration_s: float
     p50_ms: float
     p99_ms: float
+    p999_ms: float
+    cpu_us: float = 0.0  # the client's own, a request
 
     @property
     def per_second(self) -> float:
@@ -67,23 +70,25 @@ def own_headers(scenario: Scenario) -> str:
     )
 
 
-def script(scenario: Scenario) -> str:
-    """The wrk script of a scenario."""
+def script(scenario: Scenario, cookie: str = "") -> str:
+    """The wrk script of a scenario; ``cookie`` goes after the others."""
+    scenario = scenario.with_cookie(cookie)
     users = USERS.format(users=scenario.users, own=own_headers(scenario)) if scenario.users > 1 else ""
     headers = "\n".join(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in scenario.headers)
     body = f"wrk.body = string.rep('x', {scenario.request_bytes})" if scenario.request_bytes else ""
     return SCRIPT.format(method=json.dumps(scenario.method), headers=headers, body=body, users=users)
 
 
-def run(wrk: str, scenario: Scenario, port: int, seconds: int, *, core: int | None, folder: Path) -> Reading:
+def run(wrk: str, scenario: Scenario, port: int, seconds: int, *, core: int | None, folder: Path, cookie: str = "") -> Reading:
     """Keep ``scenario.connections`` busy for ``seconds``; RigError if any request failed, for failures are cheap to serve."""
     lua = folder / f"{scenario.name}.lua"
-    if not lua.exists():
-        lua.write_text(script(scenario))
+    lua.write_text(script(scenario, cookie))
+    scheme = "https" if scenario.setting.tls else "http"
     argv = [wrk, "-t1", f"-c{scenario.connections}", f"-d{seconds}s", "--timeout", "5s", "-s", str(lua)]
+    before = _children_s()
     try:
         done = subprocess.run(
-            [*argv, f"http://127.0.0.1:{port}{scenario.path}"],
+            [*argv, f"{scheme}://127.0.0.1:{port}{scenario.path}"],
             capture_output=True,
             text=True,
             timeout=seconds + 30,
@@ -92,7 +97,14 @@ def run(wrk: str, scenario: Scenario, port: int, seconds: int, *, core: int | No
         )
     except subprocess.SubprocessError as error:
         raise RigError(f"wrk did not finish: {error}\n{getattr(error, 'stderr', '') or ''}") from error
-    return parse(done.stdout)
+    seen = parse(done.stdout)
+    return replace(seen, cpu_us=(_children_s() - before) * 1e6 / seen.requests)
+
+
+def _children_s() -> float:
+    """CPU seconds of the children that have ended."""
+    now = os.times()
+    return now.children_user + now.children_system
 
 
 def parse(output: str) -> Reading:
@@ -105,4 +117,6 @@ def parse(output: str) -> Reading:
         raise RigError(f"{figures['broken']} requests broke and {figures['statuses']} had an error status:\n{output}")
     if not figures["requests"]:
         raise RigError(f"no request was answered:\n{output}")
-    return Reading(figures["requests"], figures["duration_us"] / 1e6, figures["p50_us"] / 1e3, figures["p99_us"] / 1e3)
+    return Reading(
+        figures["requests"], figures["duration_us"] / 1e6, figures["p50_us"] / 1e3, figures["p99_us"] / 1e3, figures["p999_us"] / 1e3
+    )

@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
-from loadtest import answers, client, cpu, origin
+from loadtest import answers, casts, client, driving, figures, origin, turns
+from loadtest.certificates import certificates
 from loadtest.contenders.site import Contender, Site, program
 from loadtest.faults import RigError
 from loadtest.processes import Child, Children, Placement, await_ready, end, free_port
 from loadtest.scenarios import Scenario
-
-WARM_S = 1  # wrk counts in whole seconds; caches, pools and branch predictors fill in far less
+from loadtest.turns import Turn
 
 NOISY = 0.05  # of the proxy's core: from here on an absolute figure is not to be quoted
 ATTEMPTS = 3  # at one turn; neighbours come and go within seconds
-
-
-@dataclass(frozen=True)
-class Turn:
-    """One contender, one scenario, one round."""
-
-    cpu_us: float  # of all its processes, a request
-    per_second: float
-    p50_ms: float
-    p99_ms: float
-    memory_mib: float
-    foreign: float  # share of the proxy's core that others were busy on
-    stolen: float  # share of it that the hypervisor took
-
-    @property
-    def noise(self) -> float:
-        """Share of the proxy's core that it did not have."""
-        return self.foreign + self.stolen
 
 
 @dataclass(frozen=True)
@@ -45,6 +29,7 @@ class Options:
     rounds: int = 5
     seconds: int = 4
     pin: bool = True
+    attempts: int = ATTEMPTS
 
 
 @dataclass
@@ -62,23 +47,25 @@ def order(names: Sequence[str], number: int) -> list[str]:
     return turned[::-1] if number % 2 else turned
 
 
-def quietest(take: Callable[[], Turn]) -> Turn:
-    """The first turn that others hardly disturbed; if none was of ATTEMPTS, the one they disturbed least."""
+def quietest(take: Callable[[], Turn], attempts: int = ATTEMPTS) -> Turn:
+    """The first turn that others hardly disturbed; if none was of ``attempts``, the one they disturbed least."""
     taken = [take()]
-    while taken[-1].noise > NOISY and len(taken) < ATTEMPTS:
+    while taken[-1].noise > NOISY and len(taken) < attempts:
         taken.append(take())
     return min(taken, key=lambda turn: turn.noise)
 
 
 class Rig:
-    """The origin, running until the ``with`` is left, and the contenders, one at a time beside it."""
+    """The origins, running until the ``with`` is left, and the contenders, one at a time beside them."""
 
     def __init__(self, contenders: Sequence[Contender], pin: bool, say: Callable[[str], None]) -> None:
-        self._contenders = {contender.name: contender for contender in contenders}
+        self._contenders = list(contenders)
+        self._pin = pin
         self._place = Placement.of_this_machine(pin)
         self._say = say
         self._wrk = program("wrk")
         self._started = 0
+        self._messages: int | None = None
 
     def __enter__(self) -> Rig:
         nginx = program("nginx")
@@ -95,35 +82,60 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    def _ports(self, scenario: Scenario) -> tuple[int, int]:
+        """The origins of a scenario; that of messages is started when it is first wanted."""
+        if scenario.kind != "websocket":
+            return self._origin.ports
+        if self._messages is None:
+            self._messages = free_port()
+            child = self._children.start("websocket-origin", driving.argv("websocket_origin", self._messages), core=self._place.others)
+            await_ready(child, self._messages, "/")
+        return self._messages, self._messages
+
     @contextmanager
-    def _serving(self, contender: Contender) -> Iterator[tuple[Child, int]]:
-        """A new process of the contender that is ready, and its port; ended afterwards."""
+    def _serving(self, contender: Contender, scenario: Scenario, place: Placement) -> Iterator[tuple[Child, int]]:
+        """A new process of the contender that is ready, and its port; ended afterwards, and its logs removed."""
         self._started += 1
-        name = f"{contender.name}-{self._started}"
-        folder = self._folder / name
+        folder = self._folder / f"proxy-{self._started}"
         folder.mkdir()
-        port = free_port()
-        launch = contender.launch(Site(folder, port, free_port(), self._origin.ports))
-        child = self._children.start(name, launch.argv, core=self._place.proxy, cwd=folder)
+        site = Site(folder, free_port(), free_port(), self._ports(scenario), scenario.setting, *certificates(self._folder, scenario))
+        launch = contender.launch(site)
+        child = self._children.start(folder.name, launch.argv, core=place.proxy, cwd=folder, env=launch.env)
         try:
-            await_ready(child, *launch.ready)
-            yield child, port
+            await_ready(child, *launch.ready, tls=scenario.setting.tls and launch.ready[0] == site.port)
+            yield child, site.port
             if child.process.poll() is not None:
                 raise RigError(f"{contender.name} ended while it was used:\n{child.last_words()}")
+        except RigError as error:
+            raise RigError(f"{contender.name}, {scenario.name}: {error}\n{child.last_words()}") from error
         finally:
             end(child.process)
+            child.log.unlink()
+            shutil.rmtree(folder, ignore_errors=True)
 
-    def check(self, scenarios: list[Scenario]) -> None:
-        """Every contender answers every scenario rightly, or RigError."""
-        for contender in self._contenders.values():
-            with self._serving(contender) as (_, port):
-                answers.check(contender, port, scenarios)
-            self._say(f"  {contender.name}: answers are right")
+    def cast(self, scenario: Scenario) -> list[Contender]:
+        """Who plays in a scenario."""
+        return casts.cast(scenario, self._contenders)
+
+    def check(self, scenarios: Sequence[Scenario]) -> None:
+        """Every contender answers every scenario that it plays in rightly, or RigError. One process for all of the same setting."""
+        alike: dict[tuple[object, ...], list[Scenario]] = {}
+        for scenario in scenarios:
+            alike.setdefault((scenario.setting, scenario.cast, scenario.kind == "websocket"), []).append(scenario)
+        for group in alike.values():
+            for contender in self.cast(group[0]):
+                with self._serving(contender, group[0], self._place) as (_, port):
+                    answers.check(contender, port, group)
+            names = ", ".join(each.name for each in group)
+            self._say(f"answered rightly by all: {names}")
 
     def load(self, contender: Contender, scenario: Scenario, seconds: int) -> client.Reading:
         """Keep one contender busy once, for whoever watches it from inside."""
-        with self._serving(contender) as (_, port):
-            return client.run(self._wrk, scenario, port, seconds, core=self._place.client, folder=self._folder)
+        with self._serving(contender, scenario, self._place) as (_, port):
+            return turns.load(self._stage(self._place), port, scenario, seconds)
+
+    def _stage(self, place: Placement, cookie: str = "") -> turns.Stage:
+        return turns.Stage(self._wrk, place, self._folder, self._origin.ports[0], self._origin.child.pid, cookie)
 
     def measure(self, scenario: Scenario, options: Options) -> Result:
         """Rounds of turns; no contender is always first, or always after the same one.
@@ -131,35 +143,17 @@ class Rig:
         Each turn is of a new process: where a process's memory happens to lie, and how its hashes fall, moves a figure by several
         percent for as long as it lives, and belongs into the spread.
         """
-        names = list(self._contenders)
-        result = Result(scenario, {name: [] for name in names})
+        players = {contender.name: contender for contender in self.cast(scenario)}
+        place = Placement(None, self._place.others, self._place.client) if scenario.kind == "workers" else self._place
+        result = Result(scenario, {name: [] for name in players})
         for number in range(options.rounds):
-            for name in order(names, number):
-                with self._serving(self._contenders[name]) as (child, port):
-                    turn = quietest(lambda: self._turn(child, port, scenario, options.seconds))
+            for name in order(list(players), number):
+                turn = quietest(partial(self._turn, players[name], scenario, place, options.seconds), options.attempts)
                 result.turns[name].append(turn)
-                self._say(
-                    f"  round {number + 1}/{options.rounds} {name:<13} {turn.cpu_us:7.1f} us/request "
-                    f"{turn.per_second:8.0f}/s  core busy with others {turn.foreign:.0%}"
-                )
+                self._say(f"  round {number + 1}/{options.rounds} {name:<22} {figures.line(scenario.kind, turn)}")
         return result
 
-    def _turn(self, child: Child, port: int, scenario: Scenario, seconds: int) -> Turn:
-        place = self._place
-        client.run(self._wrk, scenario, port, WARM_S, core=place.client, folder=self._folder)
-        core_before, used_before = cpu.CoreTime.read(place.proxy), cpu.cpu_ns(child.pid)
-        seen = client.run(self._wrk, scenario, port, seconds, core=place.client, folder=self._folder)
-        used_ns = cpu.cpu_ns(child.pid) - used_before
-        core = cpu.CoreTime.read(place.proxy)
-        wall_ns = seen.duration_s * 1e9
-        # Unpinned there is no core of its own, and what others did on it means nothing.
-        foreign = 0.0 if place.proxy is None else (core.busy_ns - core_before.busy_ns - used_ns) / wall_ns
-        return Turn(
-            cpu_us=used_ns / 1000 / seen.requests,
-            per_second=seen.per_second,
-            p50_ms=seen.p50_ms,
-            p99_ms=seen.p99_ms,
-            memory_mib=cpu.memory_bytes(child.pid) / 1024 / 1024,
-            foreign=max(0.0, foreign),
-            stolen=(core.stolen_ns - core_before.stolen_ns) / wall_ns,
-        )
+    def _turn(self, contender: Contender, scenario: Scenario, place: Placement, seconds: int) -> Turn:
+        with self._serving(contender, scenario, place) as (child, port):
+            cookie = answers.cookie(port, scenario) if scenario.setting.production else ""
+            return turns.take(self._stage(place, cookie), child, port, scenario, seconds)

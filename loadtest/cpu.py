@@ -36,6 +36,29 @@ def cpu_ns(pid: int, proc: Path = PROC) -> int:
     return sum(_one_cpu_ns(member, proc) for member in family(pid, proc))
 
 
+def thread_ns(pid: int, proc: Path = PROC) -> dict[int, int]:
+    """The same of each living thread of the family, by its id."""
+    found = {}
+    for member in family(pid, proc):
+        try:
+            for task in (proc / str(member) / "task").iterdir():
+                found[int(task.name)] = int((task / "schedstat").read_text().split()[0])
+        except OSError:  # it ended, or the kernel keeps no such account
+            continue
+    return found
+
+
+def descriptors(pid: int, proc: Path = PROC) -> int:
+    """What the family holds open."""
+    total = 0
+    for member in family(pid, proc):
+        try:
+            total += sum(1 for _ in (proc / str(member) / "fd").iterdir())
+        except OSError:
+            continue
+    return total
+
+
 def _one_cpu_ns(pid: int, proc: Path) -> int:
     try:
         # schedstat is exact to the nanosecond; it counts one thread, so the living threads are added up.

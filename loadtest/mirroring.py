@@ -6,9 +6,7 @@ loop of 1,000 requests a second without a mirror, with a healthy shadow, and wit
 
 from __future__ import annotations
 
-import json
 import socket
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -27,19 +25,7 @@ from loadtest.scenarios import SCENARIOS
 WARM_S = 1
 COMPARER = "proxy.supervisor.comparer"
 
-HEADGATE = headgate.CONFIG.replace("traffic: {{a: 95, b: 5}}", "traffic: {{a: 1, b: 0}}\n{shadow}")
 SHADOW = "    shadow: {{version: b, percent: 100, max_in_flight: 1000, compare: {compare}}}"
-
-NGINX_COPIES = """
-    location = /mirror {{
-      internal;
-      proxy_pass http://b$request_uri;
-      proxy_http_version 1.1;
-      proxy_set_header Connection "";
-      proxy_set_header Host $http_host;
-    }}
-    location / {{
-      mirror /mirror;"""
 
 
 @dataclass(frozen=True)
@@ -56,10 +42,7 @@ def headgate_with(shadow: str) -> Callable[[Site], Launch]:
     """headgate, everything to the first origin."""
 
     def launch(site: Site) -> Launch:
-        a, b = site.origins
-        path = site.folder / "headgate.yaml"
-        path.write_text(HEADGATE.format(port=site.port, admin=site.admin_port, folder=site.folder, a=a, b=b, shadow=shadow))
-        return Launch([sys.executable, "-m", "proxy", "run", "--config", str(path)], (site.admin_port, "/-/ready"))
+        return headgate.launch_file(site, headgate.configuration(site, shadow).replace("{a: 95, b: 5}", "{a: 1, b: 0}"))
 
     return launch
 
@@ -68,13 +51,7 @@ def nginx_with(mirror: bool) -> Callable[[Site], Launch]:
     """nginx, everything to the first origin."""
 
     def launch(site: Site) -> Launch:
-        body = nginx.BODY.replace("95% a; * b;", "100% a;")
-        if mirror:
-            body = body.replace("\n    location / {{", NGINX_COPIES)
-        a, b = site.origins
-        conf = site.folder / "nginx.conf"
-        conf.write_text(origin.NGINX.format(folder=site.folder, who="nginx", body=body.format(port=site.port, a=a, b=b)))
-        return Launch([program("nginx"), "-e", "stderr", "-p", str(site.folder), "-c", str(conf)], (site.port, "/echo"))
+        return nginx.launch_file(site, nginx.configuration(site, mirror=mirror, share="100%"))
 
     return launch
 
@@ -89,10 +66,7 @@ def envoy_with(mirror: bool) -> Callable[[Site], Launch]:
         route["weighted_clusters"] = {"clusters": [{"name": "a", "weight": 100}]}
         if mirror:
             route["request_mirror_policies"] = [{"cluster": "b"}]
-        path = site.folder / "envoy.json"
-        path.write_text(json.dumps(made))
-        argv = [envoy.binary(), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-path", str(path)]
-        return Launch(argv, (site.port, "/echo"))
+        return envoy.launch_file(site, made)
 
     return launch
 
@@ -110,7 +84,7 @@ MODES = (
 
 @dataclass
 class Figures:
-    """Of one mode, an entry a round. CPU is microseconds a request, latencies are p99 in milliseconds; ``comparer_us`` is part of CPU."""
+    """Of one mode, an entry a round. CPU is microseconds a request, latencies are p99 in ms; ``comparer_us`` is part of CPU."""
 
     cpu_us: list[float]
     comparer_us: list[float]
@@ -235,9 +209,9 @@ def table(found: dict[str, Figures]) -> str:
     ]
     for name, figures in found.items():
         alone = found.get(name.split(",")[0])
+        healthy, hanging = (_against(values, alone, figures) for values in (figures.healthy_ms, figures.hanging_ms))
         rows.append(
-            f"| {name} | {median(figures.cpu_us):.1f} | {median(figures.comparer_us):.1f} | {_against(figures.healthy_ms, alone, figures)} "
-            f"| {_against(figures.hanging_ms, alone, figures)} | {figures.failed} |"
+            f"| {name} | {median(figures.cpu_us):.1f} | {median(figures.comparer_us):.1f} | {healthy} | {hanging} | {figures.failed} |"
         )
     return "\n".join(rows)
 

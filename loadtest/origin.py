@@ -17,13 +17,13 @@ ECHO = (
 """One line for everything a proxy must add or keep; ``nth`` is how many requests its connection has carried."""
 
 NGINX = """\
-worker_processes 1;
+worker_processes {workers};
 daemon off;
 pid {folder}/{who}.pid;
 error_log stderr crit;
-events {{ worker_connections 4096; }}
+events {{ worker_connections {connections}; }}
 http {{
-  access_log off;
+  {log}
   default_type text/plain;
   keepalive_timeout 300s;
   keepalive_requests 1000000000;
@@ -73,6 +73,12 @@ def location(scenario: Scenario, port: int, folder: Path) -> str:
             ' proxy_pass_request_body off; proxy_set_header Content-Length "";'
             ' proxy_http_version 1.1; proxy_set_header Connection ""; }'
         )
+    if scenario.chunk_bytes:
+        # Server-side includes of a file with none in it: its length is unknown before, so each buffer goes out as a chunk.
+        return (
+            f"    location = {scenario.path} {{ root {folder}/files; ssi on; ssi_types *; sendfile off;"
+            f" output_buffers 2 {scenario.chunk_bytes}; postpone_output 0; }}"
+        )
     if scenario.answer_bytes > 1024:
         return f"    location = {scenario.path} {{ root {folder}/files; }}"
     return f'    location = {scenario.path} {{ return 200 "{scenario.answer.decode()}"; }}'
@@ -93,7 +99,7 @@ def start(children: Children, nginx: str, folder: Path, core: int | None) -> Ori
         [*(upstream(port) for port in ports), *(server(name, port, folder) for name, port in zip(NAMES, ports, strict=True))]
     )
     conf = folder / "origin.conf"
-    conf.write_text(NGINX.format(folder=folder, who="origin", body=body))
+    conf.write_text(NGINX.format(folder=folder, who="origin", workers=1, connections=4096, log="access_log off;", body=body))
     child = children.start("origin", [nginx, "-e", "stderr", "-p", str(folder), "-c", str(conf)], core=core)
     for port in ports:
         await_ready(child, port, "/answer")

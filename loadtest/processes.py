@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import socket
+import ssl
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from types import TracebackType
 
@@ -64,9 +66,26 @@ class Child:
         return self.log.read_text(errors="replace")[-2000:].strip()
 
 
-def pinned(core: int | None) -> Callable[[], None] | None:
-    """What a child does before it becomes its program."""
-    return None if core is None else lambda: os.sched_setaffinity(0, {core})
+def pinned(core: int | None) -> Callable[[], None]:
+    """What a child does before it becomes its program: to its core, and as many descriptors as it may have."""
+
+    def prepare() -> None:
+        if core is not None:
+            os.sched_setaffinity(0, {core})
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+    return prepare
+
+
+def connect(port: int, tls: bool, timeout_s: float) -> HTTPConnection:
+    """A client that takes any certificate."""
+    if not tls:
+        return HTTPConnection("127.0.0.1", port, timeout=timeout_s)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return HTTPSConnection("127.0.0.1", port, timeout=timeout_s, context=context)
 
 
 class Children:
@@ -83,7 +102,9 @@ class Children:
         for child in reversed(self._children):
             end(child.process)
 
-    def start(self, name: str, argv: Sequence[str], *, core: int | None, cwd: Path | None = None) -> Child:
+    def start(
+        self, name: str, argv: Sequence[str], *, core: int | None, cwd: Path | None = None, env: Mapping[str, str] | None = None
+    ) -> Child:
         """Start ``argv`` on ``core`` in a process group of its own."""
         log = self._folder / f"{name}.log"
         with log.open("wb") as out:
@@ -93,6 +114,7 @@ class Children:
                 stdout=out,
                 stderr=out,
                 cwd=cwd or self._folder,
+                env={**os.environ, **(env or {})},
                 start_new_session=True,
                 preexec_fn=pinned(core),
             )
@@ -112,14 +134,14 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait(END_S)
 
 
-def await_ready(child: Child, port: int, path: str, status: int = 200) -> None:
+def await_ready(child: Child, port: int, path: str, status: int = 200, *, tls: bool = False) -> None:
     """Return once ``GET path`` answers ``status``; RigError when the child ends first or takes over READY_S."""
     deadline = time.monotonic() + READY_S
     seen = "nothing"
     while time.monotonic() < deadline:
         if child.process.poll() is not None:
             raise RigError(f"{child.name} ended with {child.process.returncode} while starting:\n{child.last_words()}")
-        connection = HTTPConnection("127.0.0.1", port, timeout=2)
+        connection = connect(port, tls, 2)
         try:
             connection.request("GET", path, headers={"Host": "shop.example"})
             seen = f"status {connection.getresponse().status}"

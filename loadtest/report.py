@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from loadtest.compare import NOISY, Result, Turn
+from loadtest.compare import NOISY, Result
+from loadtest.figures import FIGURES, Figure, compared
+from loadtest.turns import Turn
 
 SUBJECT = "headgate"
+TINY = 1e-9  # where a peer costs nothing, a ratio is out of all bounds
 
 
 @dataclass(frozen=True)
@@ -26,28 +29,39 @@ class Spread:
 
 
 def ratio(result: Result, subject: str, peer: str) -> Spread:
-    """CPU a request of ``subject`` over that of ``peer``, round by round: what slows a round slows both."""
+    """The compared figure of ``subject`` over that of ``peer``, round by round: what slows a round slows both."""
+    figure = compared(result.scenario.kind)
     pairs = zip(result.turns[subject], result.turns[peer], strict=True)
-    return Spread.of([mine.cpu_us / its.cpu_us for mine, its in pairs])
+    return Spread.of([figure.of(mine) / (figure.of(its) or TINY) for mine, its in pairs])
 
 
 def table(result: Result) -> str:
-    """The result as Markdown; the last column is headgate's CPU a request over the row's."""
+    """The result as Markdown; the last column is headgate's first figure over the row's."""
+    columns = FIGURES[result.scenario.kind]
     rows = [
-        f"| {result.scenario.title} | CPU us/request (min-max) | requests/s | p50 ms | p99 ms | MiB | headgate / it (min-max) |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        f"| {result.scenario.title} | {' | '.join(title(each) for each in columns)} | {SUBJECT} / it (min-max) |",
+        f"| --- |{' ---: |' * (len(columns) + 1)}",
     ]
     for name, turns in result.turns.items():
-        cpu = Spread.of([turn.cpu_us for turn in turns])
+        cells = [cell(each, turns) for each in columns]
         against = "-"
         if name != SUBJECT and SUBJECT in result.turns:
             share = ratio(result, SUBJECT, name)
             against = f"{share.middle:.2f} ({share.least:.2f}-{share.most:.2f})"
-        rows.append(
-            f"| {name} | {cpu.middle:.1f} ({cpu.least:.1f}-{cpu.most:.1f}) | {_mid(turns, 'per_second'):.0f} "
-            f"| {_mid(turns, 'p50_ms'):.2f} | {_mid(turns, 'p99_ms'):.2f} | {_mid(turns, 'memory_mib'):.0f} | {against} |"
-        )
+        rows.append(f"| {name} | {' | '.join(cells)} | {against} |")
     return "\n".join(rows)
+
+
+def title(figure: Figure) -> str:
+    """A column's head."""
+    return f"{figure.title} (min-max)" if figure.spread else figure.title
+
+
+def cell(figure: Figure, turns: list[Turn]) -> str:
+    """The median, with the spread where it is shown."""
+    found = Spread.of([figure.of(turn) for turn in turns])
+    text = f"{found.middle:.{figure.decimals}f}"
+    return f"{text} ({found.least:.{figure.decimals}f}-{found.most:.{figure.decimals}f})" if figure.spread else text
 
 
 def noise(result: Result) -> str:
@@ -72,7 +86,3 @@ def document(result: Result, about: dict[str, Any]) -> dict[str, Any]:
         "cpu_us": {name: asdict(Spread.of([t.cpu_us for t in turns])) for name, turns in result.turns.items()},
         "ratios": ratios,
     }
-
-
-def _mid(turns: list[Turn], attribute: str) -> float:
-    return float(median(getattr(turn, attribute) for turn in turns))

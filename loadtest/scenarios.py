@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from loadtest.setting import PLAIN, Setting
 
 KIB = 1024
 
@@ -29,12 +32,16 @@ OWN_HEADERS = tuple(
 )
 """The same with a cookie and a page of each user's own, so that remembering header lines from the last request helps less."""
 
+Kind = Literal["requests", "open-loop", "idle", "websocket", "workers"]
+Cast = Literal["all", "growth", "mirror", "workers"]
+
 
 @dataclass(frozen=True)
 class Scenario:
-    """One kind of request. Sizes are bytes of the bodies; ``connections`` are kept alive and always busy.
+    """One kind of load. Sizes are bytes of the bodies; ``connections`` are kept alive and always busy.
 
-    ``users`` over 1 send headers of their own in turn: ``{user}`` in a value is the user's number.
+    ``users`` over 1 send headers of their own in turn: ``{user}`` in a value is the user's number. ``chunk_bytes``: the answer comes in
+    chunks of about that size. ``kind`` is how it is driven and which figures come of it, ``cast`` who plays.
     """
 
     name: str
@@ -45,6 +52,10 @@ class Scenario:
     connections: int = 64
     users: int = 1
     headers: tuple[tuple[str, str], ...] = BROWSER_HEADERS
+    chunk_bytes: int = 0
+    setting: Setting = PLAIN
+    kind: Kind = "requests"
+    cast: Cast = "all"
 
     @property
     def path(self) -> str:
@@ -56,14 +67,45 @@ class Scenario:
         """The body every contender must hand on unchanged."""
         return (b"All work and no play makes a dull proxy. " * (self.answer_bytes // 41 + 1))[: self.answer_bytes]
 
+    def with_cookie(self, cookie: str) -> Scenario:
+        """The same from a user who has that cookie too (``name=value``, or empty)."""
+        if not cookie:
+            return self
+        return replace(self, headers=tuple((n, f"{v}; {cookie}" if n == "Cookie" else v) for n, v in self.headers))
+
+
+PRODUCTION = Setting(production=True)
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
         Scenario("small-get", "GET, 12 browser headers, 100-byte answer"),
         Scenario("many-users", "GET, 12 headers from 5,000 browsers in turn, 100-byte answer", users=5000, headers=OWN_HEADERS),
-        Scenario("get-64k", "GET, 12 browser headers, 64 KiB answer", answer_bytes=64 * KIB),
+        Scenario("production", "GET as before, sticky by cookie, JSON access log, metrics", setting=PRODUCTION),
+        Scenario(
+            "production-users",
+            "the same from 5,000 browsers in turn",
+            users=5000,
+            headers=OWN_HEADERS,
+            setting=PRODUCTION,
+        ),
         Scenario("post-16k", "POST of 16 KiB, 12 browser headers, 100-byte answer", method="POST", request_bytes=16 * KIB),
+        Scenario("get-64k", "GET, 12 browser headers, 64 KiB answer", answer_bytes=64 * KIB),
+        Scenario("get-1m", "GET, 12 browser headers, 1 MiB answer", answer_bytes=KIB * KIB, connections=16),
+        Scenario("chunked", "GET, 12 browser headers, 16 KiB answer in chunks", answer_bytes=16 * KIB, chunk_bytes=4 * KIB),
+        Scenario(
+            "new-connection",
+            "GET, 12 browser headers, a new connection for each",
+            headers=(*BROWSER_HEADERS, ("Connection", "close")),
+        ),
+        Scenario("tls", "GET, 12 browser headers, TLS kept alive", setting=Setting(tls=True)),
+        Scenario("open-loop", "2,000 GETs a second, whatever became of those before", kind="open-loop"),
+        Scenario("idle-5k", "5,000 idle kept-alive connections", connections=5000, setting=Setting(clients=5000), kind="idle"),
+        Scenario("idle-10k", "10,000 idle kept-alive connections", connections=10_000, setting=Setting(clients=10_000), kind="idle"),
+        Scenario("websocket", "WebSocket echo of 100 bytes", kind="websocket"),
+        Scenario("mirror", "GET, 12 browser headers, every request copied to a second origin", cast="mirror"),
+        Scenario("workers", "GET, 12 browser headers, one worker and two, on any core", kind="workers", cast="workers"),
+        Scenario("growth", "GET, 12 browser headers, with more and more routes and versions", cast="growth"),
     )
 }
 

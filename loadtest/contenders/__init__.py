@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loadtest.contenders import envoy, haproxy, headgate, nginx, relays
+from loadtest.contenders import aiohttp_peer, caddy, envoy, haproxy, headgate, nginx, relays, traefik
 from loadtest.contenders.site import Contender
 
 CONTENDERS: dict[str, Contender] = {
@@ -13,6 +13,9 @@ CONTENDERS: dict[str, Contender] = {
         nginx.NGINX_PROXY,
         haproxy.HAPROXY,
         envoy.ENVOY,
+        caddy.CADDY,
+        traefik.TRAEFIK,
+        aiohttp_peer.AIOHTTP,
         relays.C_RELAY,
         relays.UVLOOP_RELAY,
     )

@@ -21,26 +21,71 @@ def binary() -> str:
 
 def launch(site: Site) -> Launch:
     """Write the bootstrap; ready when the origin answers through it."""
+    return launch_file(site, bootstrap(site))
+
+
+def launch_file(site: Site, made: dict[str, Any]) -> Launch:
+    """With that bootstrap."""
     path = site.folder / "envoy.json"
-    path.write_text(json.dumps(bootstrap(site)))
-    argv = [binary(), "--concurrency", "1", "--disable-hot-restart", "--log-level", "error", "--config-path", str(path)]
+    path.write_text(json.dumps(made))
+    workers = str(site.setting.workers)
+    argv = [binary(), "--concurrency", workers, "--disable-hot-restart", "--log-level", "error", "--config-path", str(path)]
     return Launch(argv, (site.port, "/echo"))
 
 
 def bootstrap(site: Site) -> dict[str, Any]:
     """The static configuration."""
     clusters = [cluster(name, port) for name, port in zip("ab", site.origins, strict=True)]
-    listener = {
-        "address": address(site.port),
-        "filter_chains": [{"filters": [{"name": "http", "typed_config": connection_manager()}]}],
+    chain: dict[str, Any] = {"filters": [{"name": "http", "typed_config": connection_manager(site)}]}
+    if site.setting.tls:
+        chain["transport_socket"] = tls(site)
+    made: dict[str, Any] = {
+        "static_resources": {"listeners": [{"address": address(site.port), "filter_chains": [chain]}], "clusters": clusters}
     }
-    return {"static_resources": {"listeners": [listener], "clusters": clusters}}
+    if site.setting.production:
+        made["admin"] = {"address": address(site.admin_port)}  # its statistics are always counted; this is where they are read
+    return made
 
 
-def connection_manager() -> dict[str, Any]:
+def tls(site: Site) -> dict[str, Any]:
+    """The listener's side of a handshake."""
+    files = {"certificate_chain": {"filename": str(site.certificate)}, "private_key": {"filename": str(site.key)}}
+    context = {
+        "@type": f"{PACKAGE}.transport_sockets.tls.v3.DownstreamTlsContext",
+        "common_tls_context": {"tls_certificates": [files]},
+    }
+    return {"name": "tls", "typed_config": context}
+
+
+def log(site: Site) -> dict[str, Any]:
+    """A line of JSON a request."""
+    line = {
+        "at": "%START_TIME%",
+        "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
+        "method": "%REQ(:METHOD)%",
+        "host": "%REQ(:AUTHORITY)%",
+        "path": "%REQ(:PATH)%",
+        "code": "%RESPONSE_CODE%",
+        "ms": "%DURATION%",
+        "version": "%UPSTREAM_CLUSTER%",
+        "request_id": "%REQ(X-REQUEST-ID)%",
+    }
+    config = {"@type": f"{PACKAGE}.access_loggers.file.v3.FileAccessLog", "path": str(site.log), "log_format": {"json_format": line}}
+    return {"name": "file", "typed_config": config}
+
+
+def connection_manager(site: Site) -> dict[str, Any]:
     """HTTP: the split, and the forwarding headers that the others send too."""
-    split = {"clusters": [{"name": "a", "weight": 95}, {"name": "b", "weight": 5}]}
+    split: dict[str, Any] = {"clusters": [{"name": "a", "weight": 95}, {"name": "b", "weight": 5}]}
+    route: dict[str, Any] = {"weighted_clusters": split, "timeout": "30s"}
+    more: dict[str, Any] = {}
+    if site.setting.production:
+        split["use_hash_policy"] = True
+        route["hash_policy"] = [{"cookie": {"name": "session"}}]
+        more["access_log"] = [log(site)]
     return {
+        **more,
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
         "@type": f"{PACKAGE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "web",
         "codec_type": "HTTP1",
@@ -60,7 +105,7 @@ def connection_manager() -> dict[str, Any]:
                     "request_headers_to_add": [
                         {"header": {"key": "X-Forwarded-Host", "value": "%REQ(:AUTHORITY)%"}},
                     ],
-                    "routes": [{"match": {"prefix": "/"}, "route": {"weighted_clusters": split, "timeout": "30s"}}],
+                    "routes": [{"match": {"prefix": "/"}, "route": route}],
                 }
             ]
         },

@@ -1,4 +1,4 @@
-"""headgate as its users start it: the supervisor and one worker, a fixed split, no access log."""
+"""headgate as its users start it: the supervisor and its workers, a fixed split, no access log unless the setting wants one."""
 
 from __future__ import annotations
 
@@ -7,27 +7,68 @@ import sys
 from pathlib import Path
 
 from loadtest.contenders.site import Contender, Launch, Site
+from loadtest.setting import Setting
 
 CONFIG = """\
-listeners: [{{name: web, address: "127.0.0.1:{port}"}}]
+listeners: [{{name: web, address: "127.0.0.1:{port}"{tls}}}]
 admin: {{address: "127.0.0.1:{admin}"}}
-workers: 1
+workers: {workers}
 state: {{path: "{folder}/state.db"}}
+{log}
 services:
   shop:
     versions:
       a: {{endpoints: ["http://127.0.0.1:{a}"]}}
       b: {{endpoints: ["http://127.0.0.1:{b}"]}}
+{versions}
     traffic: {{a: 95, b: 5}}
-routes: [{{match: {{path_prefix: /}}, service: shop}}]
+{service}
+routes:
+{routes}
+  - {{match: {{path_prefix: /}}, service: shop}}
 """
+
+
+def configuration(site: Site, service: str = "") -> str:
+    """The file; ``service`` are lines more of its service."""
+    setting = site.setting
+    a, b = site.origins
+    return CONFIG.format(
+        port=site.port,
+        admin=site.admin_port,
+        folder=site.folder,
+        a=a,
+        b=b,
+        workers=setting.workers,
+        tls=f", tls: {{certificates: [{{cert: {site.certificate}, key: {site.key}}}]}}" if setting.tls else "",
+        log=f'access_log: {{path: "{site.log}"}}' if setting.production else "",
+        versions=more_versions(setting, a),
+        service="    sticky: {by: cookie, name: session}" if setting.production else service,
+        routes=more_routes(setting),
+    )
+
+
+def more_routes(setting: Setting) -> str:
+    """Routes that a request is not for, of many kinds: hosts and prefixes of their own, none of them behind the one that matches."""
+    return "\n".join(
+        f"  - {{match: {{host: h{at % 500}.example, path_prefix: /part-{at}/}}, service: shop}}" for at in range(setting.routes - 1)
+    )
+
+
+def more_versions(setting: Setting, port: int) -> str:
+    """Versions without traffic."""
+    return "\n".join(f'      v{at}: {{endpoints: ["http://127.0.0.1:{port}"]}}' for at in range(setting.versions - 2))
 
 
 def launch(site: Site) -> Launch:
     """Write the configuration; ready when every worker serves it."""
-    a, b = site.origins
+    return launch_file(site, configuration(site))
+
+
+def launch_file(site: Site, text: str) -> Launch:
+    """With that configuration."""
     path = site.folder / "headgate.yaml"
-    path.write_text(CONFIG.format(port=site.port, admin=site.admin_port, folder=site.folder, a=a, b=b))
+    path.write_text(text)
     return Launch([sys.executable, "-m", "proxy", "run", "--config", str(path)], (site.admin_port, "/-/ready"))
 
 
@@ -43,4 +84,4 @@ def launch_plane(site: Site) -> Launch:
 
 
 HEADGATE = Contender("headgate", missing, launch, lambda: [sys.executable, "-m", "proxy", "version"])
-PLANE_ALONE = Contender("plane-alone", missing, launch_plane, aside=True)
+PLANE_ALONE = Contender("plane-alone", missing, launch_plane, aside=True, without=frozenset({"production", "tls", "workers"}))

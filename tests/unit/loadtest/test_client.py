@@ -9,11 +9,11 @@ from loadtest.answers import differences
 from loadtest.faults import RigError
 from loadtest.scenarios import BROWSER_HEADERS, SCENARIOS
 
-GOOD = 'Running\n{"requests": 1000, "duration_us": 2000000, "p50_us": 900, "p99_us": 1500, "broken": 0, "statuses": 0}\n'
+GOOD = 'Running\n{"requests": 1000, "duration_us": 2000000, "p50_us": 900, "p99_us": 1500, "p999_us": 2500, "broken": 0, "statuses": 0}\n'
 
 
 def test_figures_are_read_from_the_last_line() -> None:
-    assert client.Reading(requests=1000, duration_s=2.0, p50_ms=0.9, p99_ms=1.5) == client.parse(GOOD)
+    assert client.Reading(requests=1000, duration_s=2.0, p50_ms=0.9, p99_ms=1.5, p999_ms=2.5) == client.parse(GOOD)
 
 
 @pytest.mark.parametrize(

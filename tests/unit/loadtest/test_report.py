@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from loadtest import budgets, report
-from loadtest.compare import Result, Turn, order, quietest
+from loadtest.compare import Result, order, quietest
 from loadtest.faults import RigError
 from loadtest.scenarios import SCENARIOS
+from loadtest.turns import Turn
 
 SCENARIO = SCENARIOS["small-get"]
 
@@ -29,7 +30,7 @@ def test_a_ratio_is_taken_within_each_round() -> None:
 def test_the_table_has_a_row_for_each_contender() -> None:
     text = report.table(result(headgate=[15.0], haproxy=[10.0]))
 
-    assert "| haproxy | 10.0 (10.0-10.0) | 100000 | 1.00 | 2.00 | 10 | 1.50 (1.50-1.50) |" in text
+    assert "| haproxy | 10.0 (10.0-10.0) | 100000 | 1.00 | 2.00 | 0.00 | 10 | 1.50 (1.50-1.50) |" in text
 
 
 def test_a_busy_core_is_reported() -> None:

@@ -1,0 +1,31 @@
+"""What a scenario wants of every contender beyond its plain configuration, as data. Knows neither scenarios nor contenders."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The plain one: one worker, plain HTTP, no access log, a random split.
+
+    ``production``: users stay with a version by their ``session`` cookie (or by one that the proxy sets, where it cannot hash theirs),
+    a JSON access log in a file, metrics that a scraper could read. ``clients``: connections that have to fit. ``routes`` and
+    ``versions`` are headgate's alone.
+    """
+
+    production: bool = False
+    tls: bool = False
+    workers: int = 1
+    clients: int = 1024
+    routes: int = 1
+    versions: int = 2
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What a contender may be without."""
+        there = {"production": self.production, "tls": self.tls, "workers": self.workers > 1}
+        return frozenset(name for name, wanted in there.items() if wanted)
+
+
+PLAIN = Setting()
