@@ -231,7 +231,7 @@ class _Play:
         position, entered = self.position, self._entered()
         if position.plan.strategy == "rolling":
             return self._part_ends_in_s()
-        if not isinstance(entered, WeightStep | ShadowStep):
+        if not isinstance(entered, WeightStep | ShadowStep) or (isinstance(entered, WeightStep) and not position.weight_bp):
             return max(position.plan.interval_s - position.step_elapsed_s, limits.CONTROL_TICK_S)
         waits = max(entered.for_s - position.step_elapsed_s, self._wait_for_requests_s(entered, max(1, entered.min_requests)))
         if waits <= 0:  # judges hold it: checks until the next interval, the guard for want of failures; looked at 1 % late at most

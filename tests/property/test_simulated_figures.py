@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from proxy.model.rollout import GateStep, Guard, RolloutPlan, WeightStep
+from proxy.model.rollout import Check, FreezeWindow, GateStep, Guard, PrometheusQuery, RolloutPlan, ShadowStep, WeightStep
 from proxy.simulation import Report, Traffic, simulate
 from proxy.simulation.crowd import Crowd
 from proxy.simulation.play import play
-from proxy.simulation.traffic import Counts
+from proxy.simulation.traffic import Counts, Spell
 from tests.kit.figures import PUBLISHED
 
 
@@ -99,9 +100,19 @@ weights = st.builds(
     for_s=st.sampled_from([0.0, 0.5, 60.0, 3600.0]),
     min_requests=st.sampled_from([0, 1, 50, 5000]),
 )
+shadows = st.builds(ShadowStep, st.sampled_from([1, 10_000]), st.sampled_from([0.0, 60.0]), st.sampled_from([0, 50]))
+CHECKS = (
+    Check("errors", metric="error_rate", max=0.01),
+    Check("p99", metric="latency_p99", max_ratio=1.3),
+    Check("orders", prometheus=PrometheusQuery("http://127.0.0.1:9090", "up"), min=0.9),
+)
 plans = st.builds(
     RolloutPlan,
-    steps=st.lists(st.one_of(weights, st.just(GateStep())), max_size=4).map(tuple),
+    strategy=st.sampled_from(["canary", "canary", "canary", "blue_green", "rolling", "shadow"]),
+    steps=st.lists(st.one_of(weights, shadows, st.just(GateStep())), max_size=4).map(tuple),
+    checks=st.lists(st.sampled_from(CHECKS), max_size=2, unique=True).map(tuple),
+    interval_s=st.sampled_from([60.0, 600.0]),
+    freeze=st.sampled_from([(), (FreezeWindow(0, 9000),)]),
     guard=st.builds(
         Guard,
         alpha=st.sampled_from([1e-6, 0.01, 0.9]),
@@ -119,20 +130,32 @@ traffics = st.builds(
     candidate_errors=st.sampled_from([0.0, 0.01, 1.0]),
     onset_s=st.sampled_from([0.0, 30.0, 5000.0]),
     quiet_rps=st.sampled_from([None, 0.001]),
-)
+    stable_latency_s=st.sampled_from([0.0, 0.1]),
+    candidate_latency_s=st.sampled_from([0.05, 2.0]),
+    outage=st.sampled_from([None, Spell(20.0, 90.0, 0.5)]),
+    sources_down_s=st.sampled_from([None, (50.0, 300.0)]),
+    users=st.sampled_from([0, 0, 200]),
+).map(lambda traffic: traffic if traffic.rps <= 1 else replace(traffic, users=0))  # each failure of known users takes its time
 
 
 @given(plans, traffics, st.sampled_from(["pass", "hold"]), st.integers(0, 99))
 def test_whatever_the_plan_a_rollout_ends_and_keeps_to_it(plan: RolloutPlan, traffic: Traffic, gates: Any, seed: int) -> None:
     """Nothing is promoted before the plan's time, past a held gate, or without the requests it asks for."""
     ending = play(plan, traffic, Random(seed), gates=gates, cause="reset", horizon_s=HORIZON_S)
-    steps = [step for step in plan.steps if isinstance(step, WeightStep)]
+    steps = [step for step in plan.steps if not isinstance(step, GateStep)]
+    weighted = [step for step in steps if isinstance(step, WeightStep)]
 
     assert 0 <= ending.candidate_failures <= ending.candidate_requests
     assert ending.at_s <= HORIZON_S + 1.0
-    if ending.end == "promoted":
+    assert ending.users_hurt <= max(ending.candidate_failures, 0)
+    if plan.strategy == "shadow":
+        assert "promoted" != ending.end
+        assert 0 == ending.candidate_requests
+    elif plan.strategy != "canary":
+        assert "shadowed" != ending.end
+    elif ending.end == "promoted":
         assert gates == "pass" or len(steps) == len(plan.steps)
         assert ending.at_s >= sum(step.for_s for step in steps) - 1e-6
-        assert ending.candidate_requests >= sum(max(1, step.min_requests) for step in steps)
+        assert ending.candidate_requests >= sum(max(1, step.min_requests) for step in weighted)
     else:
         assert ending.why
