@@ -5,8 +5,10 @@ A terminal is redrawn; a pipe gets a line a change, JSON or text. Knows nothing 
 
 from __future__ import annotations
 
+import errno
 import json
 import re
+import select
 import sys
 import time  # only to sleep
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -93,7 +95,8 @@ class Lines:
         self._told: dict[str, tuple[tuple[Any, ...], float]] = {}
 
     def tell(self, views: Iterable[Mapping[str, Any]]) -> None:
-        """Say what is new."""
+        """Say what is new. Raises BrokenPipeError when nobody reads any more, whether or not there is anything to say."""
+        _check_reader()
         now = self._clock.now()
         for view in views:
             name, new = str(view.get("service", "")), news(view)
@@ -103,6 +106,18 @@ class Lines:
                 self._told[name] = (new, now)
                 click.echo(json.dumps(view) if self._output == "json" else line(view))
         sys.stdout.flush()
+
+
+def _check_reader() -> None:
+    """A reader that has left is noticed by writing; a watch may have nothing to write for long."""
+    try:
+        out = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return  # no file: somebody reads it in this process
+    poll = select.poll()
+    poll.register(out, 0)
+    if any(event & (select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0)):
+        raise BrokenPipeError(errno.EPIPE, "nobody reads any more")
 
 
 class Screen:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from itertools import islice
 from typing import Any
 
@@ -127,3 +128,15 @@ def test_a_line_of_a_rollback_says_why() -> None:
 def test_nobody_looks_at_a_screen_in_a_pipe() -> None:
     with screen("text") as shown:
         assert shown is None
+
+
+def test_a_reader_that_has_left_ends_a_watch_that_has_nothing_to_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    with os.fdopen(writer, "w") as out:
+        monkeypatch.setattr("sys.stdout", out)
+        lines = Lines("text")
+        lines.tell([SHOP])
+        os.close(reader)
+
+        with pytest.raises(BrokenPipeError):
+            lines.tell([SHOP])
