@@ -98,7 +98,7 @@ def pipeline(shared_scene: Scene) -> Iterator[Pipeline]:
     shop = {
         "versions": versions(**{name: origin.url for name, origin in origins.items()}),
         "target": "v1",
-        "rollout": {"steps": [{"weight": 20, "for": "500ms"}]},
+        "rollout": {"steps": [{"weight": 20, "for": "500ms", "min_requests": 30}]},
     }
     proxy = shared_scene.headgate({"shop": shop})
     with Paced(proxy.port, [get("shop")], rate=100.0).running():
