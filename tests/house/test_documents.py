@@ -71,8 +71,9 @@ def test_an_example_of_hooks_and_checks_loads(text: str, tmp_path: Path) -> None
     assert load(file, env={"SLACK_WEBHOOK_URL": "https://hooks.slack.example/services/x"}).services
 
 
-def test_every_command_in_the_readme_exists() -> None:
-    assert [] == unknown_commands((ROOT / "README.md").read_text(encoding="utf-8"), command_line())
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_command_in_the_documents_exists(path: Path) -> None:
+    assert [] == unknown_commands(path.read_text(encoding="utf-8"), command_line())
 
 
 def test_every_metric_in_the_documents_is_exported() -> None:
