@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -138,6 +138,7 @@ traffics = st.builds(
 ).map(lambda traffic: traffic if traffic.rps <= 1 else replace(traffic, users=0))  # each failure of known users takes its time
 
 
+@settings(max_examples=60)
 @given(plans, traffics, st.sampled_from(["pass", "hold"]), st.integers(0, 99))
 def test_whatever_the_plan_a_rollout_ends_and_keeps_to_it(plan: RolloutPlan, traffic: Traffic, gates: Any, seed: int) -> None:
     """Nothing is promoted before the plan's time, past a held gate, or without the requests it asks for."""

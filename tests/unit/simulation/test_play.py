@@ -219,7 +219,7 @@ def test_a_held_rollout_says_which_source_it_waits_for() -> None:
 
 def test_an_outage_of_both_versions_holds_and_goes_on() -> None:
     """Half of everything fails, from before the step's end to after it: and it is not the candidate's fault."""
-    for seed in range(20):
+    for seed in range(6):
         ending = played(RolloutPlan(steps=THREE), Traffic(100.0, 0.001, 0.001, outage=Spell(240.0, 360.0, 0.5)), seed)
 
         assert "promoted" == ending.end
