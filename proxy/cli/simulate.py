@@ -111,6 +111,7 @@ def simulate(file: str | None, config: str | None, overrides: tuple[tuple[str, s
 
 
 def _played(output: str, given: dict[str, Any], service: Service, traffic: Traffic) -> int:
+    from proxy.simulation import policies
     from proxy.simulation import simulate as played
     from proxy.simulation.report import HEADGATE
 
@@ -129,14 +130,18 @@ def _played(output: str, given: dict[str, Any], service: Service, traffic: Traff
         endpoints=max(len(version.endpoints) for version in service.versions),
     )
     broken = broken_bounds(report, given["max_false_alarms"], given["min_caught"])
-    _say(output, given, report, notes(service, given["cause"], people=bool(given["users"])), broken)
+    remarks = notes(service, given["cause"], people=bool(given["users"]))
+    if given["policy"] not in (None, HEADGATE):
+        remarks = [f"{given['policy']}: {policies.told(policies.policy(given['policy'], service.rollout))}"]
+    _say(output, given, report, remarks, broken)
     return 1 if broken else 0
 
 
 def _compared(output: str, given: dict[str, Any], service: Service) -> int:
     from proxy.simulation.comparison import compare
 
-    said = [name for name in ("rps", "candidate_errors", "policy", "users", "quiet_rps") if given[name] is not None]
+    traffic = ("rps", "candidate_errors", "candidate_latency", "policy", "users", "quiet_rps", "outage", "sources_down")
+    said = [name for name in traffic if given[name] is not None]
     if said:
         raise click.UsageError(f"--compare plays incidents of its own; leave out --{said[0].replace('_', '-')}")
     given["runs"] = given["runs"] or RUNS_COMPARED

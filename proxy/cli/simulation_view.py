@@ -16,7 +16,7 @@ _ENDS = {"promoted": "promoted", "rolled_back": "rolled back", "paused": "paused
 
 def render(given: Mapping[str, Any], report: Report, notes: Sequence[str], broken: Sequence[str]) -> RenderableType:
     """Everything ``simulate`` shows. ``given`` are its options by name, ``notes`` remarks, ``broken`` the bounds that did not hold."""
-    parts: list[RenderableType] = [_title(given), Text(), _figures(given, report), Text(), Text(_false_alarms(report))]
+    parts: list[RenderableType] = [_title(given), Text(), _figures(given, report), Text(), Text(_false_alarms(given, report))]
     parts += [Text(f"{_ENDS[end]}, for example: {why}", style="dim") for end, why in report.candidate.why.items()]
     parts += [Text(f"note: {note}", style="yellow") for note in notes]
     parts += [Text(f"does not hold: {sentence}", style="red") for sentence in broken]
@@ -62,12 +62,11 @@ def _figures(given: Mapping[str, Any], report: Report) -> Table:
     return table
 
 
-def _false_alarms(report: Report) -> str:
+def _false_alarms(given: Mapping[str, Any], report: Report) -> str:
     equal: Series = report.equal
-    return (
-        f"false alarms: {round(equal.alarms * equal.runs)} of {equal.runs:,}, so {share(report.false_alarms_at_most)} at most "
-        f"(95 % sure); alpha promises {share(report.alpha)} at most"
-    )
+    promised = "" if given["policy"] not in (None, "headgate") else f"; alpha promises {share(report.alpha)} at most"
+    seen = f"false alarms: {round(equal.alarms * equal.runs)} of {equal.runs:,}"
+    return f"{seen}, so {share(report.false_alarms_at_most)} at most (95 % sure){promised}"
 
 
 def share(value: float) -> str:

@@ -171,6 +171,20 @@ def policy(name: str, plan: RolloutPlan) -> Policy:
     return Argo(_argo_steps(plan), _ARGO_TUNED if name.endswith("tuned") else _ARGO)
 
 
+def told(rules: Policy) -> str:
+    """The settings in a sentence, in the tool's own words."""
+    if isinstance(rules, Flagger):
+        weights = f"stepWeight {rules.step_bp / 100:g}, maxWeight {rules.most_bp / 100:g}"
+        checks = f"success rate at least {100 * rules.success_min:g} % and P99 at most {LATE_S:g} s over {rules.window_s:g} s"
+        return f"interval {rules.interval_s:g} s, threshold {rules.threshold}, {weights}; {checks}"
+    metrics = "; ".join(
+        f"{metric.name} every {metric.interval_s:g} s over {'the last two readings' if metric.last_two else f'{metric.window_s:g} s'}, "
+        f"failureLimit {metric.failure_limit}, consecutiveErrorLimit {metric.error_limit}"
+        for metric in rules.metrics
+    )
+    return f"the plan's weights and times; {metrics}"
+
+
 _ARGO: Final = (ArgoMetric("success-rate", 300.0, 300.0, failure_limit=3, initial_delay_s=60.0, last_two=True, success_min=0.95),)
 _TUNED: Final = ArgoMetric("", 30.0, 60.0, failure_limit=2, error_limit=12, initial_delay_s=60.0)
 _ARGO_TUNED: Final = (replace(_TUNED, name="success-rate", success_min=0.99), replace(_TUNED, name="latency-p99", late_max=0.01))

@@ -165,6 +165,9 @@ def test_another_policy_plays_the_plan(capsys: pytest.CaptureFixture[str], file:
     args = (file, *QUICK, "--candidate-errors", "100%", "--output", "json", "--set", "services.shop.rollout.steps[0].for=30m")
     found = {name: json.loads(call(capsys, *args, "--policy", name)[1])["candidate"]["decision_s"]["median"] for name in POLICIES}
 
+    assert "note: argo: the plan's weights and times; success-rate every 300 s" in call(
+        capsys, file, *QUICK, "--candidate-errors", "1%", "--policy", "argo"
+    )[1].replace("\n", " ")
     assert found["headgate"] < 5 < found["argo-tuned"] < found["flagger"]
 
 

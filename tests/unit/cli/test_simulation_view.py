@@ -94,6 +94,7 @@ def test_latencies_and_other_rules_are_in_the_title() -> None:
     assert "100 requests/s by the rules of flagger-tuned; " in shown
     assert "; answers take 0.1 s on stable, 0.3 s on the candidate (seed" in shown
     assert "by the rules" not in text(policy="headgate")
+    assert "alpha promises" not in shown
 
 
 def test_users_have_rows_when_there_are_any() -> None:

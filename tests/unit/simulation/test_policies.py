@@ -19,6 +19,7 @@ from proxy.simulation.policies import (
     argo_measured,
     flagger_tick,
     policy,
+    told,
 )
 from proxy.simulation.scraped import Reading
 
@@ -138,6 +139,14 @@ def test_flagger_has_even_steps_of_whole_percents_up_to_the_plan_s_last_weight(n
     assert isinstance(rules, Flagger)
     assert (interval_s, step_bp, 5000) == (rules.interval_s, rules.step_bp, rules.most_bp)
     assert 5000 / step_bp * interval_s <= 1800
+
+
+def test_settings_are_told_in_the_tool_s_own_words() -> None:
+    assert (
+        "interval 60 s, threshold 10, stepWeight 2, maxWeight 50; success rate at least 99 % and P99 at most 0.5 s over 60 s"
+        == told(policy("flagger", PLAN))
+    )
+    assert "success-rate every 300 s over the last two readings, failureLimit 3, consecutiveErrorLimit 4" in told(policy("argo", PLAN))
 
 
 @pytest.mark.parametrize("name", POLICIES)
