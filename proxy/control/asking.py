@@ -44,9 +44,9 @@ def point_of(key: str) -> str:
 def question_of(position: Position) -> Ask | None:
     """What a service that stands here has asked and not heard the answer of; None when it waits for nobody outside.
 
-    While a person holds the rollout nothing new is asked: the machine asks when it goes on.
+    A person who holds the rollout holds no question: what is answered meanwhile is kept.
     """
-    return None if position.phase is Phase.PAUSED else next(iter(open_question(position)), None)
+    return next(iter(open_question(position)), None)
 
 
 def question(position: Position, ask: Ask) -> dict[str, Any]:

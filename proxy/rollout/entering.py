@@ -12,8 +12,8 @@ A step is entered through *doors*, one after the other; the candidate's weight s
 ``start``, ``freeze`` and ``ready`` are open unless a freeze window says otherwise; a hook's door opens when all its hooks have answered
 well, and is passed by at once when the plan has none. ``position.asking`` is the key of the door before which a rollout stands:
 ``<rollout>/<step>/<door>``. A step that is a remote gate ends at a door of its own, ``gate``. Nothing but the position is needed to go
-on after a crash: whoever starts up asks again (``open_question``). While a person holds the rollout no door is passed; what is answered
-meanwhile is kept, as the next door.
+on after a crash: whoever starts up asks again (``open_question``). While a person holds the rollout it goes from hook to hook, so that
+no answer is lost, and no further: ``ready`` stays shut until the resume.
 """
 
 from __future__ import annotations
@@ -85,11 +85,12 @@ def answered(position: Position, now: float) -> Entered:
     return _through(position, stand, doors[1:], now)
 
 
-def answered_in_pause(position: Position) -> Position:
-    """The same while a person holds the rollout: it stands at the next door, and nothing is asked."""
+def answered_in_pause(position: Position) -> Entered:
+    """The same while a person holds the rollout: it stands at the next hooks, or before the step."""
     _, doors = _ahead(position)
     passed = next(door for door in doors[1:] if door == READY or asked(position, door))
-    return replace(position, asking=key(position, passed))
+    at_door = replace(position, asking=key(position, passed))
+    return at_door, open_question(at_door)
 
 
 def take(position: Position) -> Entered:

@@ -142,8 +142,8 @@ def heard_when_paused(position: Position, event: Heard, now: float) -> Outcome:
         return moves.roll_back(position, why=event.reason, figures=event.figures)
     if position.part:
         return batches.heard(position, event)
-    after = entering.answered_in_pause(position)
-    return after, (moves.note("hook", event.reason, position, after, figures=event.figures),)
+    after, asks = entering.answered_in_pause(position)
+    return after, (moves.note("hook", event.reason, position, after, figures=event.figures), *asks)
 
 
 def heard_when_resting(position: Position, event: Heard, now: float) -> Outcome:

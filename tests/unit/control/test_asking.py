@@ -124,7 +124,7 @@ async def test_after_a_promotion_the_versions_are_the_one_before_and_the_one_now
         (BEGUN, ASK),
         (AT_GATE, GATE),
         (replace(BEGUN, phase=Phase.STABLE, asking="3/3/after_promotion"), Ask("after_promotion", "3/3/after_promotion")),
-        (replace(BEGUN, phase=Phase.PAUSED), None),
+        (replace(BEGUN, phase=Phase.PAUSED), ASK),
         (replace(BEGUN, asking="3/1/freeze"), None),
         (replace(BEGUN, asking=""), None),
     ],
