@@ -214,6 +214,7 @@ NOTIFICATIONS_CLOSE_S: Final = 2.0  # for what still waits when headgate ends
 
 # ---- command line ---------------------------------------------------------------------------------------------------------------
 ADMIN_CALL_TIMEOUT_S: Final = 10.0  # above PREPARE_TIMEOUT_S + COMMIT_TIMEOUT_S, which a reload may take
+DIFF_CALL_TIMEOUT_S: Final = 120.0  # reading 20,000 routes once more, where it may not take the loop's time
 ADMIN_ANSWER_BYTES_MAX: Final = 32 * 1024 * KiB  # the effective configuration of 20,000 routes is about 10 MiB
 TOKEN_BYTES_MAX: Final = 4 * KiB  # a bearer token; a longer file is the wrong file
 WATCH_INTERVAL_S: Final = 1.0  # between two looks of `status --watch` and `rollout watch`

@@ -15,7 +15,7 @@ from proxy.model.position import RESTING, Phase, Revision
 from proxy.model.service import Service
 from proxy.model.url import shown
 from proxy.rollout.machine import waiting_for
-from proxy.rollout.moves import progress_of
+from proxy.rollout.moves import progress_of, where
 
 
 def status(control: Control) -> dict[str, Any]:
@@ -61,6 +61,7 @@ def service_view(control: Control, service: Service) -> dict[str, Any]:
         "step": None,
         "steps": None,
         "plan": None,
+        "where": "",
         "weights": weights(service, standing),
         "observed": _observed(control, service, recent),
         "generation": control.generation,
@@ -111,6 +112,7 @@ def _progress(control: Control, standing: Standing, recent: dict[str, Recent]) -
             asked=control.outside.says(position),
         ),
         "plan": {"strategy": position.plan.strategy, "steps": _shown(position.plan.steps)} if running else None,
+        "where": where(position) if running and position.phase is not Phase.ROLLING_BACK else "",
         "last_verdict": msgspec.to_builtins(standing.verdict),
         "checks": _checks(standing) if running else [],
         "target": position.target,

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from proxy import limits
+from proxy.cli.client import AdminClient
 from proxy.cli.configured import say_mistakes, set_option
 from proxy.cli.live import connect, connection_options
 from proxy.cli.output import output_option, say
@@ -35,7 +37,8 @@ def diff(file: str | None, strict: bool, overrides: tuple[tuple[str, str], ...],
         intent = load(path, env=os.environ, overrides=overrides)
     except ConfigInvalid as error:
         return say_mistakes(output, path, error)
-    found = client.post("/api/v1/config/diff", effective(intent)) | {"file": str(path), "new_digest": intent.digest}
+    patient = AdminClient(client.found, timeout_s=limits.DIFF_CALL_TIMEOUT_S)
+    found = patient.post("/api/v1/config/diff", effective(intent)) | {"file": str(path), "new_digest": intent.digest}
     if output == "json":
         say(output, found, "")
     else:

@@ -53,6 +53,9 @@ Row = tuple[str, RenderableType, Text | str]
 
 def _step(view: Mapping[str, Any]) -> Iterator[Row]:
     """What the present step asks for, and how much of it there is."""
+    if (view.get("plan") or {}).get("strategy") == "rolling" and view.get("steps"):
+        yield "endpoints", _bar(view["step"], view["steps"]), str(view.get("where") or f"{view['step']} of {view['steps']}")
+        return
     steps, at = (view.get("plan") or {}).get("steps", ()), view["step"]
     if at >= len(steps) or view.get("phase") not in ("progressing", "shadowing", "paused"):
         return

@@ -15,6 +15,7 @@ from rich.text import Text
 from proxy import limits
 from proxy.cli.progress_view import decisions, plan_text, progress
 from proxy.cli.radius_view import reached
+from proxy.cli.watching import place
 
 _PHASE_STYLES = {
     "stable": "green",
@@ -89,8 +90,8 @@ def _service(view: Mapping[str, Any]) -> Group:
     candidate = view.get("candidate")
     if candidate:
         title.append(f"  {view.get('stable')} -> {candidate}")
-        if view.get("step") is not None:
-            title.append(f", step {step_text(view)}")
+        if at := place(view):
+            title.append(f", {at}")
     parts: list[RenderableType] = [title]
     if view.get("plan"):
         parts.append(Text(plan_text(view), style="dim"))
@@ -103,15 +104,6 @@ def _service(view: Mapping[str, Any]) -> Group:
     if isinstance(verdict, Mapping) and verdict.get("reason"):
         parts.append(Text(f"last verdict: {verdict.get('finding', '')}: {verdict['reason']}", style="dim"))
     return Group(*parts)
-
-
-def step_text(view: Mapping[str, Any]) -> str:
-    """``2 of 3``: steps counted from 1, as people do, when the API says how many there are."""
-    step, steps = view.get("step"), view.get("steps")
-    total = len(steps) if isinstance(steps, Sequence) and not isinstance(steps, str) else steps
-    if isinstance(step, int) and isinstance(total, int) and total:
-        return f"{min(step + 1, total)} of {total}"
-    return "-" if step is None else str(step)
 
 
 def _versions(view: Mapping[str, Any]) -> Table:

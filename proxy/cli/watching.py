@@ -76,14 +76,25 @@ def line(view: Mapping[str, Any], service: str = "") -> str:
     said = f"{service}: {phase}, stable {stable}"
     if candidate:
         said += f", candidate {candidate} at {float(weights.get(candidate, 0)):g} %"
-        said += f", step {step + 1}" if isinstance(step := view.get("step"), int) else ""
-        said += (
-            f" of {steps}" if isinstance(steps := view.get("steps"), int) and steps and isinstance(step, int) and step < steps else ""
-        )
+        said += f", {at}" if (at := place(view)) else ""
     because = view.get("waiting_for") or ""
     if phase == "rolled_back":
         because = view.get("reason") or because
     return f"{said}: {because}" if because else said
+
+
+def place(view: Mapping[str, Any]) -> str:
+    """Where in its plan a rollout stands: ``step 2 of 3``, counted from 1 as people do, ``preview``, or so many endpoints."""
+    step, steps, strategy = view.get("step"), view.get("steps"), (view.get("plan") or {}).get("strategy")
+    if not isinstance(step, int) or view.get("phase") in ("promoting", "rolling_back"):
+        return ""
+    if not isinstance(steps, int):
+        return f"step {step + 1}"
+    if strategy == "rolling":
+        return f"{step} of {steps} endpoints"
+    if strategy == "blue_green" and step + 1 >= steps:
+        return "preview"
+    return f"step {min(step + 1, steps)} of {steps}"
 
 
 class Lines:

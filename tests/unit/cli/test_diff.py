@@ -22,6 +22,7 @@ FOUND = {"same": False, "refused": [], "routes": [], "services": [], "rollouts":
 class Client:
     def __init__(self, answer: dict[str, Any]) -> None:
         self.answer = answer
+        self.found = self  # whom a more patient client would ask
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *args: str, text: str 
     file.write_text(text)
     client = Client(FOUND | found)
     monkeypatch.setattr(diff, "connect", lambda **_: client)
+    monkeypatch.setattr(diff, "AdminClient", lambda found, timeout_s: found)
     with pytest.raises(SystemExit) as ended:
         main.main(["diff", *(str(file) if arg == "FILE" else arg for arg in args)])
     assert isinstance(ended.value.code, int)

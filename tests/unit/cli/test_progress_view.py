@@ -107,3 +107,9 @@ def test_decisions_are_a_line_each() -> None:
     assert isinstance(console.file, io.StringIO)
 
     assert f"01:01:01Z  rolled back: {'r' * 35}…" == console.file.getvalue().rstrip("\n")
+
+
+def test_a_rolling_rollout_shows_its_endpoints() -> None:
+    rolling = {"plan": {"strategy": "rolling", "steps": []}, "step": 1, "steps": 3, "where": "endpoint 2 of 3: a waits to be healthy"}
+
+    assert "endpoints endpoint 2 of 3: a waits to be healthy" == shown(VIEW | rolling)[0]

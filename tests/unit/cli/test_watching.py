@@ -10,7 +10,7 @@ import pytest
 from proxy import limits
 from proxy.cli import watching
 from proxy.cli.client import Unreachable
-from proxy.cli.watching import Lines, line, looks, news, screen
+from proxy.cli.watching import Lines, line, looks, news, place, screen
 from proxy.clock import ManualClock
 
 SHOP: dict[str, Any] = {
@@ -140,3 +140,19 @@ def test_a_reader_that_has_left_ends_a_watch_that_has_nothing_to_say(monkeypatch
 
         with pytest.raises(BrokenPipeError):
             lines.tell([SHOP])
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({}, "step 1 of 3"),
+        ({"steps": None}, "step 1"),
+        ({"step": None}, ""),
+        ({"phase": "promoting", "step": 3}, ""),
+        ({"plan": {"strategy": "rolling"}, "step": 1}, "1 of 3 endpoints"),
+        ({"plan": {"strategy": "blue_green"}, "step": 2}, "preview"),
+        ({"plan": {"strategy": "blue_green"}, "step": 1}, "step 2 of 3"),
+    ],
+)
+def test_a_place_is_a_step_a_preview_or_endpoints(more: dict[str, Any], words: str) -> None:
+    assert words == place(SHOP | more)
