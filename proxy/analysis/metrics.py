@@ -6,11 +6,19 @@ A figure of a few requests is a figure of chance, so there is a least number bel
 
 - *A quantile* needs five answers beyond it: 10 for the median (20 are asked for), 50 for p90, 500 for p99. With fewer, one slow answer
   more or less moves it past its neighbour.
-- *A rate* needs so many requests that one failure alone does not break its limit: 100 for 1 %, 20 at least and 500 at most. Over its
-  limit it fails with five failures: with fewer, a good version is over it by chance once in a while (one that fails 0.1 % has two
-  failures among its first hundred requests in 0.5 % of all steps, and the step so far keeps them). Until then nothing is known. A limit
-  of nothing is broken by the first.
+- *A rate* needs so many requests that one failure alone does not break its limit: 100 for 1 %, 20 at least and 500 at most.
 - *Requests a second* need a second.
+
+Over a limit
+------------
+Within its limits a figure passes. Over one it fails only if chance does not explain it: the step so far is looked at a hundred times,
+and a version that keeps to a limit is over it now and then. What counts is how many requests are beyond the limit, failed or slower
+than it, where so many may be: the rate's limit of them, or a hundredth for a p99. It has to be five at least, and three standard
+deviations more than may be (of a Poisson number; against stable, whose own figure is uncertain as well, with its part). In between
+nothing is known, which holds the step as a fail does. A rate that may be nothing is broken by the first failure.
+
+When each look over a limit was a fail, 10 to 32 % of versions as good as stable, at 5 requests a second, broke limits like a p99's
+``max_ratio: 1.3`` or an error rate's of 1.5 three times running within ten minutes; so none does.
 
 Against stable
 --------------
@@ -22,12 +30,12 @@ candidate for its first failure.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple
 
 from proxy.analysis.stretches import Side, Stretch
 from proxy.model.rollout import Check
-from proxy.telemetry.histogram import quantile
+from proxy.telemetry.histogram import BOUNDS_S, bucket, quantile
 
 _QUANTILES: Final = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
 _Unit = Callable[[float], str]
@@ -35,8 +43,11 @@ _Unit = Callable[[float], str]
 BEYOND_QUANTILE: Final = 5
 """Answers that have to lie beyond a quantile: their number has a spread of 2.2, so the quantile stays near its place."""
 
-FAILURES_MIN: Final = 5
-"""Of a rate that is over its limit: their number has a spread of 2.2, so fewer may be nobody's fault."""
+BEYOND_LIMIT: Final = 5
+"""Requests that have to be beyond a limit for a fail: their number has a spread of 2.2, so fewer may be nobody's fault."""
+
+DEVIATIONS: Final = 3.0
+"""Standard deviations beyond what may be, for a fail: once in 700 looks by chance, and looks at a growing sum are much alike."""
 
 REQUESTS_MIN: Final = 20
 """Of any figure: fewer are an anecdote."""
@@ -59,11 +70,12 @@ class Measurement(NamedTuple):
 
 
 class _Limit(NamedTuple):
-    """A bound of the candidate's value, and where it comes from."""
+    """A bound of the candidate's value, and where it comes from. ``doubt``: how much wider the spread is for stable's part in it."""
 
     bound: float
     upper: bool
     origin: str = ""
+    doubt: float = 1.0
 
 
 def measure(check: Check, stretch: Stretch) -> Measurement:
@@ -103,36 +115,45 @@ def _rate(check: Check, candidate: Side, stable: Side | None, seconds: float, wh
             return _missing(check, "stable", stable.requests if stable else 0, REQUESTS_MIN, seconds, what)
         of_stable = max(stable.failures, 1) / stable.requests
         note = "" if stable.failures else ", one failure where it had none"
-    bounds = _limits(check, of_stable, _percent, note)
+    bounds = _limits(check, of_stable, _percent, note, doubt=1 + has / max(1, stable.requests) if stable else 1.0)
     needed = max((requests_needed(limit.bound) for limit in bounds if limit.upper), default=REQUESTS_MIN)
     value = candidate.failures / has if has else None
     told = stable.failures / stable.requests if stable and of_stable is not None else None
+    doubtful = None
     for limit in bounds:
-        if limit.upper and candidate.failures > limit.bound * max(has, requests_needed(limit.bound)):
+        allowed = limit.bound * max(has, requests_needed(limit.bound))
+        if limit.upper and candidate.failures > allowed:
             assert value is not None
             said = _broken(check, value, limit, _percent)
-            if 0 < limit.bound and candidate.failures < FAILURES_MIN:
-                said += f", by {candidate.failures} of {has}: too few to tell chance from fault, {FAILURES_MIN} are needed"
-                return Measurement("no_data", said, value, limit.bound, told)
-            return Measurement("fail", said, value, limit.bound, told)
+            if limit.bound <= 0 or _surely(candidate.failures, allowed, allowed * limit.doubt):
+                return Measurement("fail", said, value, limit.bound, told)
+            doubtful = doubtful or _doubtful(said, candidate.failures, has, what, limit.bound * has, value, limit.bound, told)
     if has < needed or value is None:
-        return _missing(check, "the candidate", has, needed, seconds, what)._replace(value=value, stable=told)
-    return _held(check, value, bounds, told, _percent)
+        return doubtful or _missing(check, "the candidate", has, needed, seconds, what)._replace(value=value, stable=told)
+    return doubtful or _held(check, value, bounds, told, _percent)
 
 
 def _latency(check: Check, stretch: Stretch, q: float) -> Measurement:
-    needed, what = answers_needed(q), "answers"
-    has = sum(stretch.candidate.latency.values())
+    needed, what, latency = answers_needed(q), "answers", stretch.candidate.latency
+    has = sum(latency.values())
     if has < needed:
         return _missing(check, "the candidate", has, needed, stretch.seconds, what)
-    value, of_stable = quantile(stretch.candidate.latency, q), None
+    value, of_stable, doubt = quantile(latency, q), None, 1.0
     assert value is not None
     if _compares(check):
-        has = sum(stretch.stable.latency.values())
-        if has < needed:
-            return _missing(check, "stable", has, needed, stretch.seconds, what)
-        of_stable = quantile(stretch.stable.latency, q)
-    return _held(check, value, _limits(check, of_stable, _seconds), of_stable, _seconds)
+        of = sum(stretch.stable.latency.values())
+        if of < needed:
+            return _missing(check, "stable", of, needed, stretch.seconds, what)
+        of_stable, doubt = quantile(stretch.stable.latency, q), 1 + has / of
+    bounds = _limits(check, of_stable, _seconds, doubt=doubt)
+    doubtful, allowed = None, (1 - q) * has
+    for limit in bounds:
+        if limit.upper and value > limit.bound:
+            said, beyond = _broken(check, value, limit, _seconds), round(_slower(latency, limit.bound))
+            if _surely(beyond, allowed, allowed * q * limit.doubt):
+                return Measurement("fail", said, value, limit.bound, of_stable)
+            doubtful = doubtful or _doubtful(said, beyond, has, what, allowed, value, limit.bound, of_stable)
+    return doubtful or _held(check, value, bounds, of_stable, _seconds)
 
 
 def _requests_per_second(check: Check, stretch: Stretch) -> Measurement:
@@ -153,7 +174,7 @@ def _compares(check: Check) -> bool:
     return check.max_ratio is not None or check.max_delta is not None
 
 
-def _limits(check: Check, of_stable: float | None, unit: _Unit, note: str = "") -> list[_Limit]:
+def _limits(check: Check, of_stable: float | None, unit: _Unit, note: str = "", doubt: float = 1.0) -> list[_Limit]:
     """All limits of a check. ``note`` follows stable's value, where there is something to say of it."""
     limits = []
     if check.max is not None:
@@ -161,9 +182,11 @@ def _limits(check: Check, of_stable: float | None, unit: _Unit, note: str = "") 
     if check.min is not None:
         limits.append(_Limit(check.min, False))
     if of_stable is not None and check.max_ratio is not None:
-        limits.append(_Limit(check.max_ratio * of_stable, True, f", {check.max_ratio:g} times stable's {unit(of_stable)}{note}"))
+        origin = f", {check.max_ratio:g} times stable's {unit(of_stable)}{note}"
+        limits.append(_Limit(check.max_ratio * of_stable, True, origin, doubt))
     if of_stable is not None and check.max_delta is not None:
-        limits.append(_Limit(of_stable + check.max_delta, True, f", {unit(check.max_delta)} above stable's {unit(of_stable)}{note}"))
+        origin = f", {unit(check.max_delta)} above stable's {unit(of_stable)}{note}"
+        limits.append(_Limit(of_stable + check.max_delta, True, origin, doubt))
     return limits
 
 
@@ -173,6 +196,26 @@ def _held(check: Check, value: float, bounds: list[_Limit], of_stable: float | N
             return Measurement("fail", _broken(check, value, limit, unit), value, limit.bound, of_stable)
     first = bounds[0].bound if bounds else None
     return Measurement("pass", f"{check.metric} {unit(value)} is within its limits", value, first, of_stable)
+
+
+def _surely(beyond: int, allowed: float, variance: float) -> bool:
+    """Whether chance does not explain that so many requests are beyond a limit."""
+    return beyond >= BEYOND_LIMIT and beyond > allowed + DEVIATIONS * math.sqrt(variance)
+
+
+def _doubtful(
+    said: str, beyond: int, has: int, what: str, allowed: float, value: float, bound: float, of_stable: float | None
+) -> Measurement:
+    told = f"{said}, by {beyond} of {has} {what} where {allowed:.3g} may be: too close to tell chance from fault"
+    return Measurement("no_data", told, value, bound, of_stable)
+
+
+def _slower(latency: Mapping[int, int], bound_s: float) -> float:
+    """How many answers took longer; within the bound's own bucket they lie evenly."""
+    index = bucket(bound_s)
+    low, high = BOUNDS_S[index - 1] if index else 0.0, BOUNDS_S[index]  # a quantile is over it, so it is within the buckets
+    own = latency.get(index, 0) * (high - bound_s) / (high - low)
+    return own + sum(count for each, count in latency.items() if each > index)
 
 
 def _broken(check: Check, value: float, limit: _Limit, unit: _Unit) -> str:

@@ -77,9 +77,9 @@ def test_a_guard_that_passes_and_a_check_that_holds_hold() -> None:
 
 
 def test_checks_that_fail_roll_back_where_the_guard_sees_nothing() -> None:
-    found = verdict(at(ERRORS), cell("v2", 300, 6), cell("v1", 5700, 114))
+    found = verdict(at(ERRORS), cell("v2", 600, 18), cell("v1", 11_400, 342))
 
-    assert (Finding.ROLLBACK, "check errors failed once in 300 s: error_rate 2 % is over 1 %") == (found.finding, found.reason)
+    assert (Finding.ROLLBACK, "check errors failed once in 300 s: error_rate 3 % is over 1 %") == (found.finding, found.reason)
 
 
 def test_the_guards_rollback_comes_first_and_its_reason_is_told() -> None:
@@ -137,9 +137,9 @@ def test_a_step_without_weight_waits_for_outside_checks_only() -> None:
 def test_copies_are_held_against_their_limit_while_they_are_made() -> None:
     position = at(Check("same", metric="shadow_mismatch_rate", max=0.01), phase=Phase.SHADOWING, weight_bp=0)
     judge = judge_of(position)
-    judge.compared(400, 8)
+    judge.compared(400, 12)
 
-    assert "check same failed once in 300 s: shadow_mismatch_rate 2 % is over 1 %" == judge.verdict(position, 1010.0).reason
+    assert "check same failed once in 300 s: shadow_mismatch_rate 3 % is over 1 %" == judge.verdict(position, 1010.0).reason
 
 
 def test_a_step_measures_from_its_own_beginning() -> None:
