@@ -25,7 +25,10 @@ _SERVICE = _object(
         "stable": _TEXT,
         "candidate": {"type": ["string", "null"]},
         "phase": {"enum": ["stable", "shadowing", "progressing", "paused", "promoting", "rolling_back", "rolled_back"]},
-        "step": {"type": ["integer", "null"], "description": "from 0"},
+        "step": {"type": ["integer", "null"], "description": "from 0; of a rolling rollout, endpoints that have moved"},
+        "steps": {"type": ["integer", "null"]},
+        "plan": {"type": ["object", "null"], "description": "strategy and steps that the running rollout began with"},
+        "where": {"type": "string", "description": "where in its plan it stands, for people"},
         "weights": {"type": "object", "additionalProperties": _NUMBER, "description": "percent wanted, by version"},
         "observed": {
             "type": "object",

@@ -87,7 +87,9 @@ def test_what_is_no_path_of_a_difference_is_refused(text: str) -> None:
         scalars.difference_path(text)
 
 
-@pytest.mark.parametrize(("text", "value"), [("0.9", 0.9), ("-3", -3.0), ("1e3", 1000.0), ("2.5056108060793403e-121", 2.5056108060793403e-121), (".5", 0.5)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("0.9", 0.9), ("-3", -3.0), ("1e3", 1000.0), ("2.5056108060793403e-121", 2.5056108060793403e-121), (".5", 0.5)]
+)
 def test_a_number_is_decimal(text: str, value: float) -> None:
     assert value == scalars.number(text)
 
