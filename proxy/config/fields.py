@@ -198,6 +198,7 @@ HeaderName = Annotated[str, scalar("a header name like x-from", scalars.header_n
 PlainPath = Annotated[str, scalar("a path like /api", scalars_route.plain_path), _json("string", pattern="^/")]
 Authority = Annotated[str, scalar("a host like shop.example.com", scalars_route.authority), _json("string")]
 Location = Annotated[str, scalar("a URL like https://shop.example.com/", scalars_route.location), _json("string", format="uri")]
+CalledUrl = Annotated[str, scalar("a URL like http://ci.internal/smoke", scalars_rollout.called_url), _json("string", format="uri")]
 AskedUrl = Annotated[str, scalar("a URL like http://shop.internal/ready", scalars_rollout.asked_url), _json("string")]
 RateKey = Annotated[
     scalars_route.RateKey,

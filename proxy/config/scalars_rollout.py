@@ -98,6 +98,13 @@ def difference_path(text: str) -> str:
     return scalars.one_line(text)
 
 
+def called_url(text: str) -> str:
+    """An http or https URL that is POSTed to as it stands: who is meant stands in the body."""
+    if "{{" in text:
+        raise ValueError(f"{text!r}: nothing is put into this URL; its body names the service, the versions and the rollout")
+    return scalars_route.location(text)
+
+
 def asked_url(text: str) -> str:
     """An http or https URL that may name the rollout: ``http://{{candidate}}.internal/ready``."""
     named = text

@@ -91,7 +91,7 @@ class Notification(Part):
     """Whom decisions are told. Nothing waits for it."""
 
     name: f.Name = Field(description="What it is called in metrics and logs.")
-    url: f.Location = Field(description="What is POSTed to, after each decision.")
+    url: f.CalledUrl = Field(description="What is POSTed to, after each decision.")
     form: Annotated[Literal["webhook", "slack"], f.word("webhook or slack")] = Field(
         default=_NOTIFICATION.form,
         description="webhook: the record as JSON, signed; slack: a line of text, as Slack and its like take it.",
@@ -109,7 +109,7 @@ class Hook(Part):
     """A URL that is POSTed to at a point of the rollout; the three before_* end it when they do not get a 2xx."""
 
     on: Annotated[HookPoint, f.word("a point of the rollout")] = Field(description="When: " + ", ".join(HOOK_POINTS) + ".")
-    url: f.Location = Field(description="What is POSTed to, with the rollout as JSON.")
+    url: f.CalledUrl = Field(description="What is POSTed to, with the rollout as JSON.")
     timeout: f.Timeout = Field(
         default=shown_duration(_HOOK.timeout_s), validate_default=True, description="How long each try may take to answer."
     )

@@ -27,7 +27,7 @@ _GATE: Final = "`manual`, or a mapping with a url,"
 class Gate(Part):
     """Keeps the weight of the step before until url answers 2xx; the word `manual` in its place: until an operator promotes."""
 
-    url: f.Location = Field(description="What is asked, by POST, until it answers 2xx.")
+    url: f.CalledUrl = Field(description="What is asked, by POST, until it answers 2xx.")
     interval: f.Timeout = Field(
         default=shown_duration(GateStep().interval_s), validate_default=True, description="How long until it is asked again."
     )

@@ -129,3 +129,9 @@ def test_a_shown_rate_reads_back(metric: scalars.Metric, value: float) -> None:
         value = 1e-9
 
     assert value == scalars.limit(metric, str(scalars.shown_limit(metric, value)))
+
+
+def test_nothing_is_put_into_a_url_that_is_called() -> None:
+    assert "http://ci/smoke?a=1" == scalars.called_url("http://ci/smoke?a=1")
+    with pytest.raises(ValueError, match="its body names the service"):
+        scalars.called_url("http://ci/{{candidate}}")
