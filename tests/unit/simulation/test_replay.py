@@ -76,11 +76,11 @@ def test_budgets_count_every_failure() -> None:
 
 def test_checks_on_own_metrics_are_replayed() -> None:
     check = Check("errors", metric="error_rate", max=0.01)
-    plan = replace(PLAN, guard=replace(PLAN.guard, min_failures=500), checks=(check,), failure_limit=0, failure_window_s=60.0)
-    played = play(BAD, plan)
+    plan = replace(PLAN, guard=replace(PLAN.guard, min_failures=5000), checks=(check,), failure_limit=1, failure_window_s=60.0)
+    played = play(series(point(1), *(point(n, bad=50) for n in range(2, 5))), plan)
 
-    assert ("rolled_back", 40.0) == (played.end, played.after_s)
-    assert played.reason.startswith("check errors failed once in 60 s: error_rate")
+    assert ("rolled_back", 30.0) == (played.end, played.after_s)
+    assert played.reason.startswith("check errors failed 2 times in 60 s: error_rate")
 
 
 def test_a_step_that_is_longer_is_waited_for_and_the_shares_part() -> None:
