@@ -42,7 +42,8 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     was stable before, until ``promoted_s`` (Unix time); undo goes there. In a rolling rollout ``moved`` endpoints are the candidate's,
     the next ``moving`` are becoming so (or going back), and ``part`` says how far those are; ``leaving`` and ``coming`` are the labels
     of the endpoints of this batch that go out of service and into it. Of ``endpoints`` (stable's, the candidate's) ``shared`` have the
-    same address. ``ready_s`` is for how long what a step waits for has been healthy without a break.
+    same address. ``ready_s`` is for how long what a step waits for has been healthy without a break, ``ill_s`` for how long an endpoint
+    of the candidate that is in service already has not been.
     """
 
     service: str
@@ -74,6 +75,7 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     leaving: tuple[str, ...] = ()
     coming: tuple[str, ...] = ()
     ready_s: float = 0.0
+    ill_s: float = 0.0
 
 
 class Finding(StrEnum):

@@ -23,6 +23,9 @@ HOOK_POINT: Final = "before_step"
 SETTLE_S: Final = 10 * limits.SNAPSHOT_FAST_S
 """How long a drain lasts at least: what workers said of an endpoint before they took it out has been said anew by then."""
 
+ILL_S: Final = 3.0
+"""How long an endpoint that was ready has to be ill: a connection that is refused once counts for one second of it."""
+
 HOOK_AGAIN_S: Final = 30.0
 """On the way back a hook that fails is asked again after this long: there is nowhere else to go."""
 
@@ -67,8 +70,13 @@ def look(position: Position, event: Measured, now: float, *, frozen: bool, silen
         record = moves.note("step", f"the versions have other endpoints; {rolling.where(after)}", before, after)
         return after, moves.effects(before, after, (record,))
     ill = _ill_in_service(position, seen)
+    position = replace(position, ill_s=position.ill_s + event.dt_s if ill else 0.0)
     if ill and position.part != DUE:
-        return _unhealthy(position, said_of(_of(ill, position.candidate), "is", "not healthy any more"))
+        if position.ill_s >= ILL_S:
+            why = said_of(_of(ill, position.candidate), "is", "not healthy any more")
+            return _unhealthy(replace(position, ill_s=0.0), why)
+        if not position.part:
+            return replace(position, coming=ill), ()
     match position.part:
         case "draining":
             return _drained(position, seen, position.stable)

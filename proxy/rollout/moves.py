@@ -92,6 +92,7 @@ def began(position: Position, *, target: str, fingerprint: str, plan: RolloutPla
         part="",
         endpoints=(0, 0),
         shared=0,
+        ill_s=0.0,
     )
 
 
@@ -242,6 +243,7 @@ def _settled(position: Position) -> Position:
         leaving=(),
         coming=(),
         ready_s=0.0,
+        ill_s=0.0,
     )
 
 

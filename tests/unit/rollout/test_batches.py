@@ -181,9 +181,23 @@ def test_an_endpoint_of_the_candidate_that_falls_ill_again_is_unhealthy() -> Non
     fleet = Fleet()
     fleet.batch()
     fleet.ill.add(("v2", "a"))
+    for _ in range(2):
+        assert (Phase.PROGRESSING, "") == (fleet.look().phase, fleet.position.part)
     position = fleet.look()
 
     assert (Phase.PAUSED, "a of v2 is not healthy any more", 3333) == (position.phase, position.reason, position.weight_bp)
+
+
+def test_an_endpoint_that_refuses_now_and_then_is_not_ill() -> None:
+    fleet = Fleet(plan=replace(PLAN, rolling=replace(BATCHES, slow_start_s=60.0)))
+    fleet.until("slow_start")
+    for _ in range(5):
+        fleet.ill.add(("v2", "a"))
+        fleet.look(2.0)
+        fleet.ill.clear()
+        fleet.look(1.0)
+
+    assert Phase.PROGRESSING is fleet.position.phase
 
 
 def test_endpoints_no_worker_has_spoken_of_since_a_restart_are_not_ill() -> None:
