@@ -1,8 +1,8 @@
 """What workers would report of simulated traffic: cells, as snapshots carry them. Draws latencies, where a plan's checks read them.
 
 A latency's bucket is drawn apart from whether the guard calls the answer slow: either has its own law, which is the same, and nobody
-compares the two. Buckets far from the quantiles that are read are drawn together, which changes no figure but those of samples so small
-that a check takes them for no data.
+compares the two. Buckets far from what checks look at, the quantiles and their limits, are drawn together, which changes no figure but
+those of samples so small that a check takes them for no data.
 """
 
 from __future__ import annotations
@@ -24,22 +24,28 @@ STABLE: Final = "stable"
 CANDIDATE: Final = "candidate"
 
 _NEAR: Final = 3
-"""Buckets on either side of a quantile's that are drawn by themselves: from four fifths of it to five fourths."""
+"""Buckets on either side of a point's that are drawn by themselves: from four fifths of it to five fourths."""
 
 _QUANTILES: Final = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
 
 
-def quantiles_read(plan: RolloutPlan, *, of_stable: bool = False) -> tuple[float, ...]:
-    """The quantiles that the plan's checks read; ``of_stable``: those that they compare with."""
-    latency = [check for check in plan.checks if check.metric in _QUANTILES]
-    compared = [check for check in latency if check.max_ratio is not None or check.max_delta is not None]
-    return tuple(sorted({_QUANTILES[str(check.metric)] for check in (compared if of_stable else latency)}))
+def points_read(plan: RolloutPlan, candidate_median_s: float, stable_median_s: float) -> tuple[float, ...]:
+    """The latencies (seconds) that the plan's checks look at: quantiles of both versions, and the limits they are held against."""
+    points = set()
+    for check in plan.checks:
+        if check.metric not in _QUANTILES or not stable_median_s:
+            continue
+        of_stable = quantile_s(stable_median_s, _QUANTILES[check.metric])
+        points |= {of_stable, quantile_s(candidate_median_s, _QUANTILES[check.metric])}
+        points |= {bound for bound in (check.max, check.min) if bound}
+        points |= {of_stable * (check.max_ratio or 1.0), of_stable + (check.max_delta or 0.0)}
+    return tuple(sorted(points))
 
 
 @lru_cache(maxsize=64)
-def groups(median_s: float, quantiles: tuple[float, ...]) -> tuple[tuple[int, float], ...]:
-    """(bucket, share of the answers) of a log-normal latency of this median, those far from the quantiles put together."""
-    near = {bucket(quantile_s(median_s, q)) + off for q in quantiles for off in range(-_NEAR, _NEAR + 1)}
+def groups(median_s: float, points: tuple[float, ...]) -> tuple[tuple[int, float], ...]:
+    """(bucket, share of the answers) of a log-normal latency of this median, those far from the points put together."""
+    near = {bucket(point) + off for point in points for off in range(-_NEAR, _NEAR + 1)}
     edges = sorted({min(max(index, 0), len(BOUNDS_S)) for index in near})
     out, over_before = [], 1.0
     for index in edges:
@@ -55,12 +61,12 @@ def groups(median_s: float, quantiles: tuple[float, ...]) -> tuple[tuple[int, fl
     return tuple(out)
 
 
-def latencies(chance: Random, answers: int, median_s: float, quantiles: tuple[float, ...]) -> dict[int, int]:
+def latencies(chance: Random, answers: int, median_s: float, points: tuple[float, ...]) -> dict[int, int]:
     """So many answers (in the mean) by bucket."""
-    if not answers or not quantiles or median_s <= 0:
+    if not answers or not points or median_s <= 0:
         return {}
     drawn: dict[int, int] = {}
-    for index, share in groups(median_s, quantiles):
+    for index, share in groups(median_s, points):
         count = poisson(chance, answers * share)
         if count:
             drawn[index] = drawn.get(index, 0) + count
@@ -71,7 +77,9 @@ class Reporter:
     """Makes cells of counts, for one rollout. ``cause`` is that of every failure."""
 
     def __init__(self, plan: RolloutPlan, chance: Random, cause: Cause) -> None:
-        self._quantiles = {CANDIDATE: quantiles_read(plan), STABLE: quantiles_read(plan, of_stable=True)}
+        self._plan = plan
+        self._reads = any(check.metric in _QUANTILES for check in plan.checks)
+        self._compares = any(check.max_ratio is not None or check.max_delta is not None for check in plan.checks)
         self._chance = chance
         self._cause: Cause = cause
 
@@ -79,6 +87,7 @@ class Reporter:
         self, counts: Counts, *, rollout: int, share_bp: int, candidate_median_s: float, stable_median_s: float
     ) -> Iterable[CellDelta]:
         """The cells of candidate and stable."""
+        points = points_read(self._plan, candidate_median_s, stable_median_s) if self._reads else ()
         return (
             self._cell(
                 CANDIDATE,
@@ -86,7 +95,7 @@ class Reporter:
                 share_bp,
                 (counts.candidate_good, counts.candidate_failed, counts.candidate_slow),
                 counts.candidate_users,
-                candidate_median_s,
+                latencies(self._chance, counts.candidate_good, candidate_median_s, points),
             ),
             self._cell(
                 STABLE,
@@ -94,12 +103,12 @@ class Reporter:
                 share_bp,
                 (counts.stable_good, counts.stable_failed, counts.stable_slow),
                 counts.stable_users,
-                stable_median_s,
+                latencies(self._chance, counts.stable_good, stable_median_s, points if self._compares else ()),
             ),
         )
 
     def _cell(
-        self, version: str, rollout: int, share_bp: int, counted: tuple[int, int, int], users: list[int], median_s: float
+        self, version: str, rollout: int, share_bp: int, counted: tuple[int, int, int], users: list[int], latency: dict[int, int]
     ) -> CellDelta:
         good, failed, slow = counted
         return CellDelta(
@@ -112,5 +121,5 @@ class Reporter:
             draw_failures={self._cause: failed} if failed and not users else {},
             failed_users=[(user, self._cause) for user in users],
             draw_slow=slow,
-            latency=latencies(self._chance, good, median_s, self._quantiles[version]),
+            latency=latency,
         )

@@ -8,24 +8,27 @@ from random import Random
 import pytest
 
 from proxy.model.rollout import Check, RolloutPlan
-from proxy.simulation.latency import quantile_s
-from proxy.simulation.reported import Reporter, groups, latencies, quantiles_read
+from proxy.simulation.latency import quantile_s, share_over
+from proxy.simulation.reported import Reporter, groups, latencies, points_read
 from proxy.simulation.traffic import Counts
-from proxy.telemetry.histogram import quantile
+from proxy.telemetry.histogram import BOUNDS_S, bucket, quantile
 
 P99 = Check("p99", metric="latency_p99", max=0.5)
 P50 = Check("p50", metric="latency_p50", max_ratio=1.3)
 PLAN = RolloutPlan(checks=(P99, P50, Check("errors", metric="error_rate", max=0.1)))
 
 
-def test_the_quantiles_that_checks_read_are_known() -> None:
-    assert ((0.5, 0.99), (0.5,), ()) == (quantiles_read(PLAN), quantiles_read(PLAN, of_stable=True), quantiles_read(RolloutPlan()))
+def test_what_checks_look_at_is_known() -> None:
+    points = points_read(PLAN, 0.2, 0.1)
+
+    assert {quantile_s(median, q) for median in (0.1, 0.2) for q in (0.5, 0.99)} | {0.5, 1.3 * quantile_s(0.1, 0.5)} == set(points)
+    assert () == points_read(RolloutPlan(), 0.2, 0.1) == points_read(PLAN, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("median_s", [0.00001, 0.0002, 0.1, 5.0, 200.0])
-@pytest.mark.parametrize("quantiles", [(0.5,), (0.99,), (0.5, 0.9, 0.99)])
-def test_every_answer_is_in_some_bucket(median_s: float, quantiles: tuple[float, ...]) -> None:
-    shares = [share for _, share in groups(median_s, quantiles)]
+@pytest.mark.parametrize("points", [(0.1,), (0.5, 0.51), (0.00001, 0.3, 90.0)])
+def test_every_answer_is_in_some_bucket(median_s: float, points: tuple[float, ...]) -> None:
+    shares = [share for _, share in groups(median_s, points)]
 
     assert math.fsum(shares) == pytest.approx(1.0)
     assert all(share >= 0 for share in shares)
@@ -34,10 +37,17 @@ def test_every_answer_is_in_some_bucket(median_s: float, quantiles: tuple[float,
 @pytest.mark.parametrize("q", [0.5, 0.9, 0.99])
 @pytest.mark.parametrize("median_s", [0.01, 0.1, 1.0])
 def test_a_quantile_that_is_read_is_the_distribution_s(median_s: float, q: float) -> None:
-    drawn = latencies(Random(1), 200_000, median_s, (q,))
+    drawn = latencies(Random(1), 200_000, median_s, (quantile_s(median_s, q),))
 
     assert quantile(drawn, q) == pytest.approx(quantile_s(median_s, q), rel=0.02)
     assert sum(drawn.values()) == pytest.approx(200_000, rel=0.01)
+
+
+def test_beyond_a_limit_there_are_as_many_as_the_distribution_has() -> None:
+    drawn = latencies(Random(1), 1_000_000, 0.1, points_read(RolloutPlan(checks=(P99,)), 0.1, 0.1))
+    beyond = sum(count for index, count in drawn.items() if index > bucket(0.5))
+
+    assert beyond == pytest.approx(1_000_000 * share_over(0.1, BOUNDS_S[bucket(0.5)]), rel=0.1)
 
 
 @pytest.mark.parametrize("draw", [(0, 0.1, (0.5,)), (10, 0.0, (0.5,)), (10, 0.1, ())])
