@@ -24,7 +24,9 @@ def _verb(function: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument("service")(connection_options(output_option(function)))
 
 
-_force = click.option("--force", is_flag=True, help="Although the version does not run on the present schema; it is recorded.")
+_force = click.option(
+    "--force", is_flag=True, help="Although it is frozen, or the version does not run on the present schema; it is recorded."
+)
 
 
 _timeout = click.option(

@@ -30,20 +30,21 @@ def start(position: Position, event: Command, now: float) -> Outcome:
     plan = _to_a_version(position, event)
     if _running(position) and position.phase is not Phase.ROLLING_BACK and event.to == position.candidate:
         raise Refused(f"a rollout to {event.to} is under way")
-    return _begin(position, event, now, plan=plan, why=f"started by {event.by}")
+    return _begin(position, event, now, plan=plan, why=f"started by {event.by}{_forced(plan, event, now)}")
 
 
 def retry(position: Position, event: Command, now: float) -> Outcome:
     """The target that was rolled back, from the beginning."""
     if position.target == position.stable:
         raise Refused(f"nothing to retry: the target is {position.target}, which is stable", but=event.verb)
+    plan = event.plan or position.plan
     return moves.start(
         position,
         now,
         target=position.target,
         fingerprint=event.fingerprint or position.fingerprint,
-        plan=event.plan or position.plan,
-        why=f"tried again by {event.by}",
+        plan=plan,
+        why=f"tried again by {event.by}{_forced(plan, event, now)}",
         by=event.by,
         forced=event.force,
         slow_over_s=event.slow_over_s,
@@ -53,12 +54,14 @@ def retry(position: Position, event: Command, now: float) -> Outcome:
 def promote(position: Position, event: Command, now: float) -> Outcome:
     """A step on, whatever the present one or the door before it still waits for; ``full``: past all that are left."""
     _unless_frozen(position.plan, event, now, "goes a step on")
+    forced = _forced(position.plan, event, now)
     if event.full and position.plan.strategy == "rolling":
-        return _promote_all(position, event)
+        return _promote_all(position, event, forced)
     if event.full:
+        unheld = replace(position, plan=replace(position.plan, freeze=())) if forced else position
         last = len(position.plan.steps) + 1
-        return moves.advance(position, last, now, why=f"promoted in full by {event.by}", by=event.by, forced=True)
-    why = f"promoted by {event.by}"
+        return moves.advance(unheld, last, now, why=f"promoted in full by {event.by}{forced}", by=event.by)
+    why = f"promoted by {event.by}{forced}"
     if position.plan.strategy == "rolling" and not position.asking.endswith(
         ("/start", "/before_rollout", "/before_promotion", "/ready")
     ):
@@ -80,18 +83,20 @@ def _promote_batch(position: Position, event: Command, why: str) -> Outcome:
         return batches.next_due(position, why=why, by=event.by)
     if position.part == rolling.HOOK:
         return batches.hooks_passed(position, why=why, by=event.by)
-    how = "resume" if position.phase is Phase.PAUSED else "wait for it, or give everything at once with promote --full"
+    how = "resume" if position.phase is Phase.PAUSED else "wait for it"
+    if not position.shared:
+        how += ", or give everything at once with promote --full"
     raise Refused(f"a batch is under way, and is ready when its endpoints are; {how}", but=event.verb)
 
 
-def _promote_all(position: Position, event: Command) -> Outcome:
+def _promote_all(position: Position, event: Command, forced: str) -> Outcome:
     if position.shared:
         raise Refused(
             f"{position.shared} of {position.candidate}'s endpoints are addresses of {position.stable}, whose instances have to be "
             "replaced one batch after the other",
             but=event.verb,
         )
-    return moves.promote_now(position, why=f"promoted in full by {event.by}", by=event.by)
+    return moves.promote_now(position, why=f"promoted in full by {event.by}{forced}", by=event.by)
 
 
 def pause(position: Position, event: Command, now: float) -> Outcome:
@@ -128,6 +133,7 @@ def switch(position: Position, event: Command, now: float) -> Outcome:
         raise Refused(f"everything goes to {event.to} already", but=event.verb)
     if event.to != position.previous:
         _unless_frozen(plan, event, now, f"switches to {event.to}")
+        why += _forced(plan, event, now)
     return _cut_over(position, event, plan, why)
 
 
@@ -188,6 +194,12 @@ def _apart(position: Position, event: Command) -> None:
             "replace the instances with a rolling rollout",
             but=event.verb,
         )
+
+
+def _forced(plan: RolloutPlan, event: Command, now: float) -> str:
+    """What the history says of a freeze that was overruled; empty when none was."""
+    until = frozen_until(plan.freeze, now)
+    return f", by force, although it is frozen until {told(until, plan.freeze)}" if event.force and until is not None else ""
 
 
 def _unless_frozen(plan: RolloutPlan, event: Command, now: float, what: str) -> None:
