@@ -47,7 +47,7 @@ class CellTotal(msgspec.Struct):
 
 
 class EndpointLevel(msgspec.Struct):
-    """One endpoint over all workers; ``healthy`` when any worker reaches it, ``everywhere`` when all do, ``asked`` when all have seen."""
+    """One endpoint over all workers; ``healthy``: any worker reaches it, ``everywhere``: all do, ``asked``: all have seen that."""
 
     active: int = 0
     idle: int = 0

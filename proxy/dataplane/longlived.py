@@ -1,6 +1,6 @@
 """Connections that do not end by themselves, tunnels and event streams, and their end when their version is no longer wanted.
 
-When a version loses all its traffic (a rollback, a switch, a promotion), or an endpoint leaves the plan or gets no new requests, they are
+When a version loses all its traffic (a rollback, a switch, a promotion), or an endpoint leaves the plan or gets nothing new, they are
 closed one by one over the service's ``drain``, so that their clients come back spread out. A new plan that leaves version and endpoint
 alone touches none.
 """

@@ -108,7 +108,7 @@ class Ejection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class EndpointLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one endpoint is given at most at a time (0: any number), by all workers; ``queue`` requests of a version wait for a place."""
+    """What all workers together give one endpoint at most (0: any number); ``queue`` requests of a version wait for a place."""
 
     max_connections: int = 0
     max_requests: int = 0

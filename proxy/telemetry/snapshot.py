@@ -68,8 +68,9 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
 class EndpointState(msgspec.Struct, forbid_unknown_fields=True):
     """Levels of one endpoint in one worker: connections busy (``tunnels`` among them) and idle, and whether it is in.
 
-    In is healthy, not ejected, not refusing. ``asked``: a check has shown it, so it is not only taken for healthy. For a host name, ``lookups_failed`` counts lookups that came to nothing since the snapshot
-    before (None: it is an address), and ``lookup_error`` says why the last one did; empty when it did not.
+    In is healthy, not ejected, not refusing. ``asked``: a check has shown it, so it is not only taken for healthy. For a host name,
+    ``lookups_failed`` counts lookups that came to nothing since the snapshot before (None: it is an address), and ``lookup_error`` says
+    why the last one did; empty when it did not.
     """
 
     service: str
