@@ -75,7 +75,7 @@ def follow(
     result = ""
     try:
         with screen(output) as shown:
-            show = _shower(client, path, output, shown)
+            show = shower(client, path, output, shown)
             result = _until_its_end(views, followed, show, lambda: ends is not None and clock.now() >= ends)
     except KeyboardInterrupt:
         running = followed.view.get("phase") not in (*_RESTING, None)
@@ -102,8 +102,8 @@ def _until_its_end(
     raise AssertionError("looks have no end")
 
 
-def _shower(client: AdminClient, path: str, output: str, shown: Screen | None) -> Callable[[Mapping[str, Any]], None]:
-    """What draws a view, or tells what is new in it."""
+def shower(client: AdminClient, path: str, output: str, shown: Screen | None) -> Callable[[Mapping[str, Any]], None]:
+    """What draws a view of the service at ``path`` with its latest decisions, or, without a screen, tells what is new in it."""
     if shown is None:
         lines = Lines(output)
         return lambda view: lines.tell([view])

@@ -130,17 +130,21 @@ def _show(body: Any) -> None:
 
 def _watch(client: AdminClient, service: str | None, output: str) -> None:
     """Until interrupted: a terminal is redrawn, a pipe gets a line a change. A proxy that is away for a moment is waited for."""
+    from proxy.cli.following import shower
     from proxy.cli.watching import Lines, looks, screen
 
     with screen(output) as shown:
         lines = Lines(output)
+        show = shower(client, f"/api/v1/services/{quoted(service)}", output, shown) if service else None
         for body in looks(lambda: look(client, service)):
-            if shown is not None:
+            if show is not None:
+                show(body)
+            elif shown is not None:
                 from proxy.cli.status_view import render
 
                 shown.draw(render(body))
             else:
-                lines.tell([body] if service else body.get("services", []))
+                lines.tell(body.get("services", []))
 
 
 @click.command()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from proxy.cli import watching
 from proxy.cli.client import Unreachable
-from proxy.cli.following import EXIT_CODES, Followed, follow
+from proxy.cli.following import EXIT_CODES, Followed, follow, shower
 from proxy.clock import ManualClock
 
 
@@ -137,3 +139,30 @@ def test_whoever_stops_following_leaves_the_rollout_running(
 
 def test_a_version_that_is_stable_already_is_promoted_whatever_was_tried_since() -> None:
     assert ["promoted"] == ends(Followed.already("v1"), view("rolled_back", stable="v1", candidate="v2", rollout=4))
+
+
+class Drawn:
+    """A screen that keeps what was drawn, as text."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def draw(self, what: Any) -> None:
+        console = Console(file=io.StringIO(), width=120, color_system=None)
+        console.print(what)
+        assert isinstance(console.file, io.StringIO)
+        self.shown.append(console.file.getvalue())
+
+
+def test_a_screen_has_the_latest_decisions_and_asks_for_them_when_something_is_new() -> None:
+    client: Any = Client(TRYING)
+    screen: Any = Drawn()
+    show = shower(client, "/shop", "text", screen)
+    show(TRYING)
+    client.revisions = [{"kind": "paused", "reason": "lunch", "at": 0}]
+    show(TRYING)
+    show(TRYING | {"phase": "paused"})
+
+    assert ["promoted: all is well", "promoted: all is well", "paused: lunch"] == [
+        text.rstrip().splitlines()[-1].partition("  ")[2] for text in screen.shown
+    ]
