@@ -7,6 +7,7 @@ description. The spread is fixed, so that one number says all: the 99th percenti
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
@@ -19,6 +20,7 @@ LATE_S: Final = 0.5
 _NORMAL: Final = NormalDist()
 
 
+@lru_cache(maxsize=1024)  # the same few are asked for at every look
 def share_over(median_s: float, bound_s: float) -> float:
     """Share of the answers that take longer than ``bound_s``; none do when the median is 0 (answers take no time)."""
     assert bound_s > 0, bound_s

@@ -79,6 +79,8 @@ class Reporter:
     def __init__(self, plan: RolloutPlan, chance: Random, cause: Cause) -> None:
         self._plan = plan
         self._reads = any(check.metric in _QUANTILES for check in plan.checks)
+        self._medians = (0.0, 0.0)
+        self._points: tuple[float, ...] = ()  # of these medians
         self._compares = any(check.max_ratio is not None or check.max_delta is not None for check in plan.checks)
         self._chance = chance
         self._cause: Cause = cause
@@ -87,7 +89,10 @@ class Reporter:
         self, counts: Counts, *, rollout: int, share_bp: int, candidate_median_s: float, stable_median_s: float
     ) -> Iterable[CellDelta]:
         """The cells of candidate and stable."""
-        points = points_read(self._plan, candidate_median_s, stable_median_s) if self._reads else ()
+        medians = candidate_median_s, stable_median_s
+        if medians != self._medians:
+            self._medians, self._points = medians, points_read(self._plan, *medians) if self._reads else ()
+        points = self._points
         return (
             self._cell(
                 CANDIDATE,
