@@ -20,6 +20,7 @@ from proxy.model.position import RESTING, Phase, Position, Record, Verdict
 from proxy.model.rollout import Check
 from proxy.rollout.events import Ask, Command, Effect, EndpointLevel, Event, Measured, Publish, TargetSet
 from proxy.rollout.machine import step
+from proxy.rollout.rolling import DRAINING
 from proxy.telemetry.snapshot import CellDelta, ShadowDelta
 
 
@@ -65,6 +66,8 @@ class Standing:
         self.verdict: Verdict | None = None
         self.pending = False
         self._copies = 0  # answered since the last measurement
+        # Workers of a process before this one may have requests in flight on what was drained then, and report to nobody.
+        self._blind = (position.rollout, position.step) if position.part == DRAINING else None
         self._deciding_s = 0.0  # observed, and counted by a decision that is not in effect yet
 
     @property
@@ -105,7 +108,7 @@ class Standing:
             dt_s=dt_s,
             candidate_requests=requests - self.counted + self._copies,
             verdict=self.verdict,
-            endpoints=endpoints,
+            endpoints=self._seen(endpoints),
         )
         move = self.stepped(event, wall)
         self._deciding_s = dt_s if move.decides else 0.0
@@ -115,6 +118,12 @@ class Standing:
             self.measured_at, self.counted, self._copies = now, requests, 0
             self.position = move.position
         return move
+
+    def _seen(self, endpoints: tuple[EndpointLevel, ...]) -> tuple[EndpointLevel, ...]:
+        """The levels; of a drain that another process began none is known to be idle, so it lasts as long as it may."""
+        if self.position.part != DRAINING or (self.position.rollout, self.position.step) != self._blind:
+            return endpoints
+        return tuple(replace(level, in_flight=level.in_flight + 1) for level in endpoints)
 
     def stepped(self, event: Event, wall: float) -> Move:
         """What the machine makes of an event. Raises ``IllegalTransition``."""

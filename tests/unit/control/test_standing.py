@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from proxy import limits
 from proxy.analysis.guard import Tally
 from proxy.control.standing import Move, Standing
 from proxy.model.position import Phase, Position, Record
-from proxy.model.rollout import ShadowStep
-from proxy.rollout.events import Publish
+from proxy.model.rollout import RolloutPlan, ShadowStep
+from proxy.rollout.events import EndpointLevel, Publish
 from proxy.telemetry.snapshot import CellDelta, ShadowDelta
 from tests.kit.control_bench import PLAN
 
@@ -137,3 +138,18 @@ def test_copies_outside_of_a_shadow_step_are_no_requests() -> None:
     standing.measure(101.0, 0.0)
 
     assert standing.position.step_requests == 0
+
+
+@pytest.mark.parametrize(("inherited", "part"), [(True, "draining"), (False, "ready")])
+def test_a_drain_that_another_process_began_lasts_as_long_as_it_may(inherited: bool, part: str) -> None:
+    plan = RolloutPlan(strategy="rolling", steps=())
+    draining = Position(
+        "shop", "v1", Phase.PROGRESSING, "v2", rollout=3, plan=plan, moving=1, part="draining", leaving=("a",), coming=("x",)
+    )
+    standing = Standing(draining if inherited else replace(draining, part=""), None, now=100.0)
+    standing.position = draining
+    levels = tuple(EndpointLevel(version, label, True, 0) for version, label in (("v1", "a"), ("v1", "b"), ("v2", "x"), ("v2", "y")))
+    standing.measure(101.0, 0.0, levels)
+    move = standing.measure(102.0, 0.0, levels)
+
+    assert part == move.position.part

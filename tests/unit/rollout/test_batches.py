@@ -310,6 +310,13 @@ def test_promote_does_not_make_an_endpoint_ready() -> None:
         fleet.enter(said("promote"))
 
 
+def test_promote_in_a_batch_says_what_can_be_done_about_it() -> None:
+    fleet = Fleet("abc", "xyz")
+    fleet.until("ready")
+    with pytest.raises(IllegalTransition, match="wait for it, or give everything at once with promote --full"):
+        fleet.enter(said("promote"))
+
+
 def test_promote_in_full_gives_everything_to_endpoints_of_their_own() -> None:
     fleet = Fleet("abc", "xyz")
     fleet.batch()
