@@ -1,8 +1,8 @@
 """Getting one request answered: its endpoint, its connection, and what follows a failure.
 
 A failure is tried again where that is safe (rule 38) and allowed (``retrying``), answered by stable where the service says so, else
-told to the client; how that is counted is ``outcomes``. Knows nothing of bodies but whether they can be sent again; nothing may follow a
-failure once a byte of an answer was relayed.
+told to the client; how that is counted is ``outcomes``. Knows nothing of bodies but whether they can be sent again; nothing may follow
+a failure once a byte of an answer was relayed.
 """
 
 from __future__ import annotations

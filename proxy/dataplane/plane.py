@@ -12,7 +12,6 @@ import socket
 from collections.abc import Callable
 from email.utils import formatdate
 from random import SystemRandom
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 from proxy import limits
