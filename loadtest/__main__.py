@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from loadtest import budgets, hotspots, machine, mirroring, report, slow, soak
+from loadtest import budgets, hotspots, machine, mirroring, publish, report, slow, soak
 from loadtest.compare import ATTEMPTS, Options, Result, Rig
 from loadtest.contenders import CONTENDERS
 from loadtest.contenders.headgate import HEADGATE
@@ -23,7 +22,6 @@ VERBS = {
     "check": "only see that every contender answers rightly",
     "profile": "where the data plane's time goes, by function",
 }
-RESULTS = Path(__file__).with_name("results")
 ROUNDS_MAX, SECONDS_MAX = 50, 60
 PROFILE_S = 3
 SOAK_REQUESTS = (100_000, 1_000_000_000)  # at least and at most; fewer make no line
@@ -72,6 +70,9 @@ def arguments() -> argparse.ArgumentParser:
     )
     copies.add_argument("--rounds", type=_between(1, ROUNDS_MAX), default=5)
     copies.add_argument("--seconds", type=_between(1, SECONDS_MAX), default=4, help="of one measurement")
+    written = verbs.add_parser("report", help="the tables and the picture of a run, from its result files")
+    written.add_argument("files", nargs="*", type=Path, help="of `compare`; default: those of the latest run")
+    written.add_argument("--readme", action="store_true", help="put them into loadtest/README.md too")
     return parser
 
 
@@ -120,8 +121,7 @@ def soaked(options: argparse.Namespace) -> int:
     """Soak; print, keep; 1 when something grew."""
     result = soak.soak(options.requests, options.minutes * 60)
     print(f"\n{soak.verdict(result)}")
-    kept = keep({**machine.about([HEADGATE]), "scenario": {"name": "soak"}, **soak.document(result)})
-    print(f"kept in {kept.relative_to(Path(__file__).parents[1])}")
+    told([publish.keep({**machine.about([HEADGATE]), "scenario": {"name": "soak"}, **soak.document(result)})])
     return 0 if result.holds else 1
 
 
@@ -151,18 +151,20 @@ def compare(options: argparse.Namespace) -> int:
     scenarios = asked(options)
     how = Options(options.rounds, options.seconds, not options.no_pin, options.attempts)
     limits = budgets.parse(budgets.FILE.read_text())
-    about = machine.about(contenders)
-    holds = True
+    about = {**machine.about(contenders), "rounds": how.rounds, "seconds": how.seconds}
+    peers = options.only.split(",") if options.only else ()
+    documents, holds = [], True
     with Rig(contenders, how.pin, print) as rig:
         rig.check(scenarios)
         for scenario in scenarios:
             print(f"\n{scenario.name}: {scenario.connections} connections, {how.rounds} rounds of {how.seconds} s")
             result = rig.measure(scenario, how)
-            outcomes = budgets.compare(result, limits)
+            outcomes = budgets.compare(result, limits, peers)
             present(result, outcomes, options.enforce)
-            kept = keep(report.document(result, {**about, "rounds": how.rounds, "seconds": how.seconds}))
-            print(f"kept in {kept.relative_to(Path(__file__).parents[1])}")
+            documents.append(report.document(result, about))
+            told([publish.keep(documents[-1])])
             holds = holds and all(outcome.holds for outcome in outcomes)
+    told(publish.publish(documents))
     return 0 if holds or not options.enforce else 1
 
 
@@ -176,18 +178,24 @@ def present(result: Result, outcomes: Sequence[budgets.Outcome], enforce: bool) 
             print(outcome)
 
 
-def keep(document: dict[str, object]) -> Path:
-    """Write one result; its name says when and what."""
-    RESULTS.mkdir(exist_ok=True)
-    scenario = document["scenario"]
-    assert isinstance(scenario, dict)
-    stamp = str(document["taken"]).replace(":", "").replace("+0000", "Z")
-    path = RESULTS / f"{stamp}-{scenario['name']}.json"
-    path.write_text(json.dumps(document, indent=1) + "\n")
-    return path
+def reported(options: argparse.Namespace) -> int:
+    """Tables and picture from result files."""
+    documents = publish.load(options.files)
+    print(publish.page(documents))
+    told(publish.publish(documents))
+    if options.readme:
+        publish.into_readme(documents)
+        told([publish.README])
+    return 0
 
 
-DOES = {"compare": compare, "check": check, "profile": profile, "soak": soaked, "slow": slowed, "mirror": mirrored}
+def told(paths: Sequence[Path]) -> None:
+    """Say where something was written."""
+    for path in paths:
+        print(f"written: {path.relative_to(Path(__file__).parents[1])}")
+
+
+DOES = {"compare": compare, "check": check, "profile": profile, "soak": soaked, "slow": slowed, "mirror": mirrored, "report": reported}
 """By verb."""
 
 

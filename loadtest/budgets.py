@@ -3,38 +3,56 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from loadtest.compare import Result
 from loadtest.faults import RigError
-from loadtest.report import SUBJECT, ratio
+from loadtest.figures import FIGURES, Figure, compared
+from loadtest.report import SUBJECT, ratio, subject_of
 
 FILE = Path(__file__).with_name("budgets.toml")
 KEYS = {"want", "bound", "reason"}
+MORE = {"subject", "figure"}
 
 
 @dataclass(frozen=True)
 class Budget:
-    """headgate's CPU a request over ``peer``'s: ``want`` is the aim, above ``bound`` a change is refused."""
+    """The cost of ``subject`` over that of ``peer``: ``want`` is the aim, above ``bound`` a change is refused.
+
+    ``figure`` is an attribute of ``Turn``; empty for the one that the scenario compares.
+    """
 
     scenario: str
     peer: str
     want: float
     bound: float
     reason: str
+    subject: str = SUBJECT
+    figure: str = ""
 
 
 def parse(text: str) -> list[Budget]:
-    """``[scenario.peer]`` tables of want, bound and reason; RigError for anything else."""
+    """``[scenario.peer]`` tables of want, bound and reason, and a subject or a figure if they are not the usual ones; RigError for
+    anything else."""
     found = []
     for scenario, peers in tomllib.loads(text).items():
         for peer, entry in peers.items():
-            if set(entry) != KEYS:
+            if not KEYS <= set(entry) <= KEYS | MORE:
                 raise RigError(f"budgets.toml: {scenario}.{peer} has {sorted(entry)}; it needs {sorted(KEYS)}")
             if not 0 < entry["want"] <= entry["bound"]:
                 raise RigError(f"budgets.toml: {scenario}.{peer}: 0 < want <= bound does not hold")
-            found.append(Budget(scenario, peer, float(entry["want"]), float(entry["bound"]), entry["reason"]))
+            found.append(
+                Budget(
+                    scenario,
+                    peer,
+                    float(entry["want"]),
+                    float(entry["bound"]),
+                    entry["reason"],
+                    **{key: entry[key] for key in MORE & set(entry)},
+                )
+            )
     return found
 
 
@@ -53,18 +71,24 @@ class Outcome:
     def __str__(self) -> str:
         b = self.budget
         if self.measured is None:
-            return f"FAIL {b.scenario}: {SUBJECT}/{b.peer} was not measured"
+            return f"FAIL {b.scenario}: {b.subject}/{b.peer} was not measured"
         word = "FAIL" if not self.holds else "ok" if self.measured <= b.want else "over the aim"
-        return f"{word} {b.scenario}: {SUBJECT}/{b.peer} {self.measured:.2f}, aim {b.want:.2f}, bound {b.bound:.2f} ({b.reason})"
+        what = f"{b.scenario}: {b.figure or 'cost'} {b.subject}/{b.peer}"
+        return f"{word} {what} {self.measured:.2f}, aim {b.want:.2f}, bound {b.bound:.2f} ({b.reason})"
 
 
-def compare(result: Result, budgets: list[Budget]) -> list[Outcome]:
-    """Every budget of the result's scenario."""
-    return [
-        Outcome(
-            budget,
-            ratio(result, SUBJECT, budget.peer).middle if {SUBJECT, budget.peer} <= set(result.turns) else None,
-        )
-        for budget in budgets
-        if budget.scenario == result.scenario.name
-    ]
+def compare(result: Result, budgets: list[Budget], asked: Collection[str] = ()) -> list[Outcome]:
+    """Every budget of the result's scenario; only those whose peer was ``asked`` for, if anybody was."""
+    outcomes = []
+    for budget in budgets:
+        if budget.scenario == result.scenario.name and (not asked or {budget.peer, subject_of(budget.peer)} & set(asked)):
+            there = {budget.subject, budget.peer} <= set(result.turns)
+            share = ratio(result, budget.subject, budget.peer, figure(result, budget)).middle if there else None
+            outcomes.append(Outcome(budget, share))
+    return outcomes
+
+
+def figure(result: Result, budget: Budget) -> Figure:
+    """What a budget is about."""
+    usual = compared(result.scenario.kind)
+    return next((each for each in FIGURES[result.scenario.kind] if each.attribute == budget.figure), usual)

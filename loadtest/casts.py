@@ -11,6 +11,7 @@ from loadtest.scenarios import Scenario
 
 ROUTES = (100, 10_000)
 VERSIONS = (100,)
+TWO = ", 2 workers"
 
 
 def cast(scenario: Scenario, among: list[Contender]) -> list[Contender]:
@@ -28,7 +29,12 @@ def cast(scenario: Scenario, among: list[Contender]) -> list[Contender]:
 
 def doubled(base: Contender) -> Contender:
     """With two workers, or threads."""
-    return varied(base, f"{base.name}, 2 workers", workers=2)
+    return varied(base, f"{base.name}{TWO}", workers=2)
+
+
+def workers(contender: Contender) -> int:
+    """How many workers a variant has, and so how many cores it is given."""
+    return 2 if contender.name.endswith(TWO) else 1
 
 
 def grown(base: Contender) -> list[Contender]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtest.faults import RigError
-from loadtest.processes import pinned
+from loadtest.processes import Cores, pinned
 from loadtest.scenarios import Scenario
 
 # One user: no request() function. wrk then builds the request once, and no Lua runs while it measures.
@@ -79,7 +79,7 @@ def script(scenario: Scenario, cookie: str = "") -> str:
     return SCRIPT.format(method=json.dumps(scenario.method), headers=headers, body=body, users=users)
 
 
-def run(wrk: str, scenario: Scenario, port: int, seconds: int, *, core: int | None, folder: Path, cookie: str = "") -> Reading:
+def run(wrk: str, scenario: Scenario, port: int, seconds: int, *, core: Cores, folder: Path, cookie: str = "") -> Reading:
     """Keep ``scenario.connections`` busy for ``seconds``; RigError if any request failed, for failures are cheap to serve."""
     lua = folder / f"{scenario.name}.lua"
     lua.write_text(script(scenario, cookie))

@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from loadtest import answers, casts, client, driving, figures, origin, turns
+from loadtest import answers, casts, client, cpu, driving, figures, origin, turns
 from loadtest.certificates import certificates
 from loadtest.contenders.site import Contender, Site, program
 from loadtest.faults import RigError
-from loadtest.processes import Child, Children, Placement, await_ready, end, free_port
+from loadtest.processes import Child, Children, Placement, await_ready, end, free_port, together
+from loadtest.processes import place as move
 from loadtest.scenarios import Scenario
 from loadtest.turns import Turn
 
@@ -144,16 +145,18 @@ class Rig:
         percent for as long as it lives, and belongs into the spread.
         """
         players = {contender.name: contender for contender in self.cast(scenario)}
-        place = Placement(None, self._place.others, self._place.client) if scenario.kind == "workers" else self._place
         result = Result(scenario, {name: [] for name in players})
         for number in range(options.rounds):
             for name in order(list(players), number):
-                turn = quietest(partial(self._turn, players[name], scenario, place, options.seconds), options.attempts)
+                turn = quietest(partial(self._turn, players[name], scenario, options.seconds), options.attempts)
                 result.turns[name].append(turn)
                 self._say(f"  round {number + 1}/{options.rounds} {name:<22} {figures.line(scenario.kind, turn)}")
         return result
 
-    def _turn(self, contender: Contender, scenario: Scenario, place: Placement, seconds: int) -> Turn:
+    def _turn(self, contender: Contender, scenario: Scenario, seconds: int) -> Turn:
+        place = together(casts.workers(contender)) if scenario.kind == "workers" else self._place
+        for pid in cpu.family(self._origin.child.pid):
+            move(pid, place.others)
         with self._serving(contender, scenario, place) as (child, port):
             cookie = answers.cookie(port, scenario) if scenario.setting.production else ""
             return turns.take(self._stage(place, cookie), child, port, scenario, seconds)

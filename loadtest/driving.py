@@ -12,7 +12,7 @@ from pathlib import Path
 
 from loadtest.client import Reading
 from loadtest.faults import RigError
-from loadtest.processes import pinned
+from loadtest.processes import Cores, pinned
 
 DRIVERS = Path(__file__).with_name("drivers")
 HELD_S = 60.0  # for all idle clients to connect and be answered
@@ -23,17 +23,17 @@ def argv(name: str, *arguments: object) -> list[str]:
     return [sys.executable, str(DRIVERS / f"{name}.py"), *map(str, arguments)]
 
 
-def open_loop(port: int, rate: int, seconds: int, path: str, core: int | None) -> Reading:
+def open_loop(port: int, rate: int, seconds: int, path: str, core: Cores) -> Reading:
     """So many requests a second; latencies count from when a request was due."""
     return run(argv("open_loop", port, rate, seconds, path), seconds, core)
 
 
-def websocket(port: int, connections: int, seconds: int, core: int | None) -> Reading:
+def websocket(port: int, connections: int, seconds: int, core: Cores) -> Reading:
     """Echoes, one at a time on each connection; every one compared with what was sent."""
     return run(argv("websocket_client", port, connections, seconds), seconds, core)
 
 
-def run(command: list[str], seconds: int, core: int | None) -> Reading:
+def run(command: list[str], seconds: int, core: Cores) -> Reading:
     """RigError if the driver fails, or says that a request did."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=True, preexec_fn=pinned(core))
@@ -43,7 +43,7 @@ def run(command: list[str], seconds: int, core: int | None) -> Reading:
 
 
 @contextmanager
-def held(port: int, number: int, core: int | None) -> Iterator[None]:
+def held(port: int, number: int, core: Cores) -> Iterator[None]:
     """While it lasts, so many clients are connected, have been answered once, and say nothing."""
     with subprocess.Popen(
         argv("idle_clients", port, number),

@@ -7,19 +7,30 @@ from dataclasses import dataclass
 from loadtest.scenarios import Kind
 from loadtest.turns import Turn
 
+TINY = 1e-9  # where a peer costs nothing, a ratio is out of all bounds
+
 
 @dataclass(frozen=True)
 class Figure:
-    """A column: an attribute of ``Turn``, what it is called, how many decimals mean something; with ``spread`` the range too."""
+    """A column: an attribute of ``Turn``, what it is called, how many decimals mean something; with ``spread`` the range too.
+
+    ``more`` is better, so its cost is the inverse.
+    """
 
     attribute: str
     title: str
     decimals: int
     spread: bool = False
+    more: bool = False
 
     def of(self, turn: Turn) -> float:
         """Its value."""
         return float(getattr(turn, self.attribute))
+
+    def cost(self, turn: Turn) -> float:
+        """What ratios are of: the less the better, and never 0."""
+        value = max(self.of(turn), TINY)
+        return 1 / value if self.more else value
 
 
 CPU = Figure("cpu_us", "CPU us/request", 1, True)
@@ -30,9 +41,9 @@ MEMORY = Figure("memory_mib", "MiB", 0)
 FIGURES: dict[Kind, tuple[Figure, ...]] = {
     "requests": (CPU, RATE, *PERCENTILES, MEMORY),
     "workers": (
-        Figure("busiest_us", "CPU us/request of the busiest worker", 1, True),
+        Figure("per_second", "requests/s", 0, True, more=True),
         CPU,
-        RATE,
+        Figure("busiest_us", "CPU us/request of the busiest worker", 1),
         Figure("client_us", "CPU us/request of client and origin", 1),
         MEMORY,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ def about(contenders: Sequence[Contender]) -> dict[str, Any]:
         "kernel": platform.release(),
         "python": platform.python_version(),
         "commit": first_line(["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]),
-        "versions": {each.name: first_line(argv) for each in contenders if (argv := each.version())},
+        "versions": {each.name: number(told(argv)) for each in contenders if (argv := each.version())},
     }
 
 
@@ -36,8 +37,20 @@ def processor() -> str:
 
 def first_line(argv: Sequence[str]) -> str:
     """The first line that a program writes, on either stream; empty if it cannot be run."""
+    return next(iter(told(argv).splitlines()), "")
+
+
+def told(argv: Sequence[str]) -> str:
+    """What a program writes, on either stream; empty if it cannot be run."""
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    return next(iter((done.stdout or done.stderr).strip().splitlines()), "")
+    return (done.stdout or done.stderr).strip()
+
+
+def number(text: str) -> str:
+    """The version in what a program says of itself: the first number with a dot, after the word if it is there."""
+    _, word, after = text.lower().partition("version")
+    found = re.search(r"\d+(?:\.\d+)+", after if word else text)
+    return found.group() if found else ""

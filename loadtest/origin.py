@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from loadtest.processes import Child, Children, await_ready, free_port
+from loadtest.processes import Child, Children, Cores, await_ready, free_port
 from loadtest.scenarios import SCENARIOS, Scenario
 
 NAMES = ("a", "b")
@@ -89,7 +89,7 @@ def upstream(port: int) -> str:
     return f"  upstream answers_{port} {{ server 127.0.0.1:{port}; keepalive 64; keepalive_requests 1000000000; }}"
 
 
-def start(children: Children, nginx: str, folder: Path, core: int | None) -> Origin:
+def start(children: Children, nginx: str, folder: Path, core: Cores) -> Origin:
     """Write the files and the configuration, start it, and wait until both ports answer."""
     (folder / "files").mkdir()
     for scenario in SCENARIOS.values():
@@ -99,7 +99,7 @@ def start(children: Children, nginx: str, folder: Path, core: int | None) -> Ori
         [*(upstream(port) for port in ports), *(server(name, port, folder) for name, port in zip(NAMES, ports, strict=True))]
     )
     conf = folder / "origin.conf"
-    conf.write_text(NGINX.format(folder=folder, who="origin", workers=1, connections=4096, log="access_log off;", body=body))
+    conf.write_text(NGINX.format(folder=folder, who="origin", workers=1, connections=16384, log="access_log off;", body=body))
     child = children.start("origin", [nginx, "-e", "stderr", "-p", str(folder), "-c", str(conf)], core=core)
     for port in ports:
         await_ready(child, port, "/answer")

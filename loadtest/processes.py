@@ -31,13 +31,17 @@ def free_port() -> int:
         return port
 
 
+Cores = int | frozenset[int] | None
+"""A core, several, or any."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """Which core each side runs on; None where there are not enough to pin."""
 
-    proxy: int | None
-    others: int | None
-    client: int | None
+    proxy: Cores
+    others: Cores
+    client: Cores
 
     @classmethod
     def of_this_machine(cls, pin: bool = True) -> Placement:
@@ -66,12 +70,23 @@ class Child:
         return self.log.read_text(errors="replace")[-2000:].strip()
 
 
-def pinned(core: int | None) -> Callable[[], None]:
+def together(number: int) -> Placement:
+    """All sides on the first ``number`` cores, sharing them."""
+    cores = frozenset(sorted(os.sched_getaffinity(0))[:number])
+    return Placement(cores, cores, cores)
+
+
+def place(pid: int, core: Cores) -> None:
+    """Move a running process; a no-op for any core."""
+    if core is not None:
+        os.sched_setaffinity(pid, {core} if isinstance(core, int) else core)
+
+
+def pinned(core: Cores) -> Callable[[], None]:
     """What a child does before it becomes its program: to its core, and as many descriptors as it may have."""
 
     def prepare() -> None:
-        if core is not None:
-            os.sched_setaffinity(0, {core})
+        place(0, core)
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -103,7 +118,7 @@ class Children:
             end(child.process)
 
     def start(
-        self, name: str, argv: Sequence[str], *, core: int | None, cwd: Path | None = None, env: Mapping[str, str] | None = None
+        self, name: str, argv: Sequence[str], *, core: Cores, cwd: Path | None = None, env: Mapping[str, str] | None = None
     ) -> Child:
         """Start ``argv`` on ``core`` in a process group of its own."""
         log = self._folder / f"{name}.log"

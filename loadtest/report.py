@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from statistics import median
 from typing import Any
 
 from loadtest.compare import NOISY, Result
 from loadtest.figures import FIGURES, Figure, compared
+from loadtest.scenarios import Scenario
+from loadtest.setting import Setting
 from loadtest.turns import Turn
 
 SUBJECT = "headgate"
-TINY = 1e-9  # where a peer costs nothing, a ratio is out of all bounds
 
 
 @dataclass(frozen=True)
@@ -28,25 +29,34 @@ class Spread:
         return cls(median(values), min(values), max(values))
 
 
-def ratio(result: Result, subject: str, peer: str) -> Spread:
-    """The compared figure of ``subject`` over that of ``peer``, round by round: what slows a round slows both."""
-    figure = compared(result.scenario.kind)
+def ratio(result: Result, subject: str, peer: str, figure: Figure | None = None) -> Spread:
+    """The cost of ``subject`` over that of ``peer``, round by round: what slows a round slows both."""
+    figure = figure or compared(result.scenario.kind)
     pairs = zip(result.turns[subject], result.turns[peer], strict=True)
-    return Spread.of([figure.of(mine) / (figure.of(its) or TINY) for mine, its in pairs])
+    return Spread.of([figure.cost(mine) / figure.cost(its) for mine, its in pairs])
 
 
-def table(result: Result) -> str:
-    """The result as Markdown; the last column is headgate's first figure over the row's."""
+def subject_of(name: str) -> str:
+    """What a row is held against: a variant against the plain one, everybody else against headgate."""
+    return name.partition(",")[0] if "," in name else SUBJECT
+
+
+def table(result: Result, short: bool = False) -> str:
+    """The result as Markdown, without its title if ``short``; the last column is headgate's first cost over the row's.
+
+    A variant is held against the plain one.
+    """
     columns = FIGURES[result.scenario.kind]
     rows = [
-        f"| {result.scenario.title} | {' | '.join(title(each) for each in columns)} | {SUBJECT} / it (min-max) |",
+        f"| {'' if short else result.scenario.title} | {' | '.join(title(each) for each in columns)} | {SUBJECT} / it (min-max) |",
         f"| --- |{' ---: |' * (len(columns) + 1)}",
     ]
     for name, turns in result.turns.items():
         cells = [cell(each, turns) for each in columns]
         against = "-"
-        if name != SUBJECT and SUBJECT in result.turns:
-            share = ratio(result, SUBJECT, name)
+        subject = subject_of(name)
+        if name != subject and subject in result.turns:
+            share = ratio(result, subject, name)
             against = f"{share.middle:.2f} ({share.least:.2f}-{share.most:.2f})"
         rows.append(f"| {name} | {' | '.join(cells)} | {against} |")
     return "\n".join(rows)
@@ -78,11 +88,25 @@ def noise(result: Result) -> str:
 
 def document(result: Result, about: dict[str, Any]) -> dict[str, Any]:
     """Everything that was measured, for a file."""
-    ratios = {name: asdict(ratio(result, SUBJECT, name)) for name in result.turns if name != SUBJECT and SUBJECT in result.turns}
+    pairs = [(subject_of(name), name) for name in result.turns]
+    ratios = {name: asdict(ratio(result, subject, name)) for subject, name in pairs if subject != name and subject in result.turns}
     return {
         **about,
         "scenario": asdict(result.scenario),
         "turns": {name: [asdict(turn) for turn in turns] for name, turns in result.turns.items()},
-        "cpu_us": {name: asdict(Spread.of([t.cpu_us for t in turns])) for name, turns in result.turns.items()},
+        "medians": {
+            name: {each.attribute: asdict(Spread.of([each.of(turn) for turn in turns])) for each in FIGURES[result.scenario.kind]}
+            for name, turns in result.turns.items()
+        },
         "ratios": ratios,
     }
+
+
+def read(document: dict[str, Any]) -> Result:
+    """The result that such a file holds."""
+    told = document["scenario"]
+    known = {each.name for each in fields(Scenario)}
+    headers = tuple((name, value) for name, value in told.get("headers", ()))
+    plain = {name: value for name, value in told.items() if name in known - {"headers", "setting"}}
+    scenario = Scenario(**plain, headers=headers, setting=Setting(**told.get("setting", {})))
+    return Result(scenario, {name: [Turn(**turn) for turn in turns] for name, turns in document["turns"].items()})

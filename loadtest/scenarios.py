@@ -104,7 +104,12 @@ SCENARIOS: dict[str, Scenario] = {
         Scenario("idle-10k", "10,000 idle kept-alive connections", connections=10_000, setting=Setting(clients=10_000), kind="idle"),
         Scenario("websocket", "WebSocket echo of 100 bytes", kind="websocket"),
         Scenario("mirror", "GET, 12 browser headers, every request copied to a second origin", cast="mirror"),
-        Scenario("workers", "GET, 12 browser headers, one worker and two, on any core", kind="workers", cast="workers"),
+        Scenario(
+            "workers",
+            "GET, one worker with client and origin on one core, two workers with them on two",
+            kind="workers",
+            cast="workers",
+        ),
         Scenario("growth", "GET, 12 browser headers, with more and more routes and versions", cast="growth"),
     )
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PLAIN_CLIENTS = 1024
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -17,14 +19,14 @@ class Setting:
     production: bool = False
     tls: bool = False
     workers: int = 1
-    clients: int = 1024
+    clients: int = PLAIN_CLIENTS
     routes: int = 1
     versions: int = 2
 
     @property
     def features(self) -> frozenset[str]:
         """What a contender may be without."""
-        there = {"production": self.production, "tls": self.tls, "workers": self.workers > 1}
+        there = {"production": self.production, "tls": self.tls, "workers": self.workers > 1, "clients": self.clients > PLAIN_CLIENTS}
         return frozenset(name for name, wanted in there.items() if wanted)
 
 

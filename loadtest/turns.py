@@ -9,7 +9,7 @@ from pathlib import Path
 
 from loadtest import client, cpu, driving
 from loadtest.faults import RigError
-from loadtest.processes import Child, Placement
+from loadtest.processes import Child, Cores, Placement
 from loadtest.scenarios import Kind, Scenario
 
 WARM_S = 1  # wrk counts in whole seconds; caches, pools and branch predictors fill in far less
@@ -66,9 +66,11 @@ class Used:
 class Meter:
     """Runs from its making to ``stop``."""
 
-    def __init__(self, child: Child, core: int | None) -> None:
-        self._pid, self._core = child.pid, core
-        self._before, self._used = cpu.CoreTime.read(core), cpu.cpu_ns(child.pid)
+    def __init__(self, child: Child, core: Cores) -> None:
+        # Shared cores are not the proxy's, and what others did on them means nothing.
+        self._pid = child.pid
+        self._core = core if isinstance(core, int) else None
+        self._before, self._used = cpu.CoreTime.read(self._core), cpu.cpu_ns(child.pid)
         self._began = time.perf_counter_ns()
 
     def stop(self) -> Used:
@@ -76,8 +78,9 @@ class Meter:
         used = cpu.cpu_ns(self._pid) - self._used
         core = cpu.CoreTime.read(self._core)
         wall_ns = time.perf_counter_ns() - self._began
-        # Unpinned there is no core of its own, and what others did on it means nothing.
-        foreign = 0.0 if self._core is None else (core.busy_ns - self._before.busy_ns - used) / wall_ns
+        if self._core is None:
+            return Used(used, 0.0, 0.0)
+        foreign = (core.busy_ns - self._before.busy_ns - used) / wall_ns
         return Used(used, max(0.0, foreign), (core.stolen_ns - self._before.stolen_ns) / wall_ns)
 
 

@@ -12,7 +12,7 @@ BODY = """\
   upstream b {{ server 127.0.0.1:{b}; keepalive 256; keepalive_requests 1000000000; keepalive_timeout 300s; }}
 {log}
   server {{
-    listen 127.0.0.1:{port} {tls} backlog=1024;
+    listen 127.0.0.1:{port} {tls} {reuse} backlog=1024;
 {extra}
     location / {{
       {mirror}
@@ -63,6 +63,7 @@ def configuration(site: Site, *, mirror: bool = False, share: str = "95%") -> st
                 COPIES if mirror else "",
             )
         ),
+        reuse="reuseport" if setting.workers > 1 else "",  # else one worker may take nearly every connection
         mirror="mirror /copy-of-a-request;" if mirror else "",
     )
     return NGINX.format(

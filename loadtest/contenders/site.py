@@ -64,8 +64,8 @@ class Contender:
     unsaid: frozenset[str] = frozenset()
 
 
-FLOOR_WITHOUT = frozenset({"production", "tls", "workers"})
-"""What a byte relay has none of."""
+FLOOR_WITHOUT = frozenset({"production", "tls", "workers", "clients"})
+"""What a byte relay has none of; and an idle client of one has an idle connection to the origin too, which is no floor."""
 
 
 def varied(base: Contender, name: str, **changes: Any) -> Contender:
