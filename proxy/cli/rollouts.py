@@ -29,6 +29,7 @@ _force = click.option(
 )
 
 
+_wait = click.option("--wait", is_flag=True, help="Stay until it ends: 0 promoted, 1 rolled back.")
 _timeout = click.option(
     "--timeout",
     "timeout_s",
@@ -59,10 +60,21 @@ def _post(client: AdminClient, service: str, verb: str, body: dict[str, Any], ou
     say(output, answer, line(answer, service))
 
 
+def _begun(client: AdminClient, service: str, verb: str, body: dict[str, Any], output: str, *, wait: bool, timeout_s: float) -> int:
+    """Say a verb that begins a rollout, or goes somewhere at once, and stay with it if that is wanted."""
+    if not wait:
+        _post(client, service, verb, body, output)
+        return 0
+    path = f"/api/v1/services/{quoted(service)}"
+    view = client.post(f"{path}/rollout/{verb}", body)
+    followed = Followed(str(view.get("candidate") or view.get("stable")), int(view.get("rollout") or 0))
+    return follow(client, service, path, output, followed, timeout_s=timeout_s)
+
+
 @rollout.command()
 @_verb
 @click.option("--to", "target", metavar="VERSION", required=True, help="The version to roll out.")
-@click.option("--wait", is_flag=True, help="Stay until it ends: 0 promoted, 1 rolled back.")
+@_wait
 @_timeout
 @_force
 def start(service: str, target: str, wait: bool, timeout_s: float, force: bool, output: str, **where: Any) -> int:
@@ -122,19 +134,23 @@ def abort(service: str, reason: str, output: str, **where: Any) -> None:
 
 @rollout.command()
 @_verb
+@_wait
+@_timeout
 @_force
-def retry(service: str, force: bool, output: str, **where: Any) -> None:
+def retry(service: str, wait: bool, timeout_s: float, force: bool, output: str, **where: Any) -> int:
     """Try a target that was rolled back once more."""
-    _post(connect(**where), service, "retry", _said(force), output)
+    return _begun(connect(**where), service, "retry", _said(force), output, wait=wait, timeout_s=timeout_s)
 
 
 @rollout.command()
 @_verb
 @click.option("--to", "target", default="", metavar="REV", help="A revision of the history, or a version [else the version before].")
+@_wait
+@_timeout
 @_force
-def undo(service: str, target: str, force: bool, output: str, **where: Any) -> None:
+def undo(service: str, target: str, wait: bool, timeout_s: float, force: bool, output: str, **where: Any) -> int:
     """Go back to what was stable before, or after a revision: at once soon after a promotion, else step by step."""
-    _post(connect(**where), service, "undo", _said(force, to=target), output)
+    return _begun(connect(**where), service, "undo", _said(force, to=target), output, wait=wait, timeout_s=timeout_s)
 
 
 @rollout.command()

@@ -241,3 +241,24 @@ def test_a_switch_that_is_refused_says_so_and_ends_with_1(admin: PretendedAdmin,
     code, _, error = call(capsys, "switch", "shop", "--to", "v2")
 
     assert (1, True) == (code, "v2 is stable already" in error)
+
+
+@pytest.mark.parametrize("verb", ["retry", "undo"])
+def test_whatever_begins_a_rollout_can_wait_for_its_end(
+    admin: PretendedAdmin, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(watching.time, "sleep", lambda _: None)
+    admin.says(f"POST /api/v1/services/shop/rollout/{verb}", SHOP)
+    admin.says("GET /api/v1/services/shop", [SHOP, ROLLED_BACK])
+
+    assert 1 == call(capsys, "rollout", verb, "shop", "--wait")[0]
+
+
+def test_an_undo_that_was_done_at_once_is_done(
+    admin: PretendedAdmin, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching.time, "sleep", lambda _: None)
+    admin.says("POST /api/v1/services/shop/rollout/undo", PROMOTED)
+    admin.says("GET /api/v1/services/shop", PROMOTED)
+
+    assert 0 == call(capsys, "rollout", "undo", "shop", "--wait")[0]
