@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from proxy.cli import diff
+from proxy.cli.address import Found
 from proxy.cli.main import main
 
 TEXT = """\
@@ -22,7 +23,12 @@ FOUND = {"same": False, "refused": [], "routes": [], "services": [], "rollouts":
 class Client:
     def __init__(self, answer: dict[str, Any]) -> None:
         self.answer = answer
-        self.found = self  # whom a more patient client would ask
+        self.where = ""
+
+    def at(self, found: Found) -> Client:
+        """The one there is, wherever it was looked for."""
+        self.where = str(found.address)
+        return self
         self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -34,8 +40,10 @@ def call(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *args: str, text: str 
     file = tmp_path / "h.yaml"
     file.write_text(text)
     client = Client(FOUND | found)
-    monkeypatch.setattr(diff, "connect", lambda **_: client)
-    monkeypatch.setattr(diff, "AdminClient", lambda found, timeout_s: found)
+    monkeypatch.delenv("HEADGATE_ADMIN", raising=False)
+    monkeypatch.delenv("HEADGATE_CONFIG", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(diff, "AdminClient", lambda found, timeout_s: client.at(found))
     with pytest.raises(SystemExit) as ended:
         main.main(["diff", *(str(file) if arg == "FILE" else arg for arg in args)])
     assert isinstance(ended.value.code, int)
@@ -70,8 +78,17 @@ def test_an_invalid_file_is_not_sent(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert "services.shop.target: 'v9' is no version of shop" in capsys.readouterr().out
 
 
-def test_the_file_is_given_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert 2 == call(monkeypatch, tmp_path, "FILE", "--config", "x")[0]
+@pytest.mark.parametrize(
+    ("args", "port"), [(("FILE",), 9901), (("FILE", "--config", "running.yaml"), 9902), (("FILE", "--admin", "127.0.0.1:9903"), 9903)]
+)
+def test_a_file_that_is_only_looked_at_says_last_where_the_proxy_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, args: tuple[str, ...], port: int
+) -> None:
+    (tmp_path / "running.yaml").write_text(TEXT + "admin: {address: 127.0.0.1:9902}\n")
+
+    _, client = call(monkeypatch, tmp_path, *args, text=TEXT + "admin: {address: 127.0.0.1:9901}\n")
+
+    assert f"http://127.0.0.1:{port}" == client.where
 
 
 def test_json_has_the_file_and_its_own_digest(
