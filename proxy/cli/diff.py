@@ -26,8 +26,9 @@ def diff(file: str | None, strict: bool, overrides: tuple[tuple[str, str], ...],
     """Tell what applying FILE would do to live traffic; nothing is applied.
 
     Routes added, removed and moved, with their requests a second now; services, versions and endpoints; rollouts that would begin or
-    end. Exit 1 when the file is invalid or a reload would refuse it. The running proxy is found by the configuration there is (--config),
-    or by FILE where there is no other.
+    end. Exit 1 when the file is invalid or a reload would refuse it.
+
+    The running proxy is found by the configuration there is (--config), or by FILE where there is no other.
     """
     from proxy.config import ConfigInvalid, discover, effective, load
 

@@ -24,12 +24,12 @@ class Client:
     def __init__(self, answer: dict[str, Any]) -> None:
         self.answer = answer
         self.where = ""
+        self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def at(self, found: Found) -> Client:
         """The one there is, wherever it was looked for."""
         self.where = str(found.address)
         return self
-        self.asked: list[tuple[str, dict[str, Any]]] = []
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         self.asked.append((path, body))
