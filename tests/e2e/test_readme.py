@@ -68,7 +68,7 @@ def block(walked: str, n: int) -> str:
 
 
 def test_the_tour_has_all_its_blocks() -> None:
-    assert 9 == len(tour((ROOT / "README.md").read_text("utf-8")))
+    assert 10 == len(tour((ROOT / "README.md").read_text("utf-8")))
 
 
 def test_v1_carries_all_a_hundred_users_at_first(walked: str) -> None:
@@ -96,8 +96,19 @@ def test_the_metrics_name_every_version_that_answered(walked: str) -> None:
     assert {"v1", "v2", "v3"} == set(re.findall(r'headgate_requests_total\{[^}]*version="(v\d)"', block(walked, 7)))
 
 
-def test_a_broken_file_is_refused_with_its_place(walked: str) -> None:
+def test_the_history_is_explained(walked: str) -> None:
+    assert "rolled back" in block(walked, 7)
+
+
+def test_a_switch_takes_everybody_over_and_undo_takes_them_back(walked: str) -> None:
     said = block(walked, 8)
+
+    assert "shop: v1 has everything; switched in" in said
+    assert "shop: stable, stable v2" in said
+
+
+def test_a_broken_file_is_refused_with_its_place(walked: str) -> None:
+    said = block(walked, 9)
 
     assert re.search(r"headgate\.yaml:\d+:\d+: services\.shop\.rollout\.steps\[0\]\.wieght: .*weight", said), said
     assert '"version": "v2"' in said
