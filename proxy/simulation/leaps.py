@@ -45,6 +45,7 @@ def needed(guard: Guard, tally: Tally, share_bp: int, *, slow: bool = True) -> N
     ratios = {"failures": guard.ratio, "slow": guard.slow_ratio}
     bets = {kind: log_bets(rows[kind], ratios[kind]) for kind in kinds}
     now = {kind: weights[kind] * _exp(log_mean_exp(bets[kind])) for kind in kinds}
+    counted = {kind: sum(row.candidate for row in rows[kind]) for kind in kinds}
     missing = 1 / guard.alpha - math.fsum(now.values())
 
     coming = [kind for kind in kinds if slow or kind == "failures"]
@@ -52,16 +53,17 @@ def needed(guard: Guard, tally: Tally, share_bp: int, *, slow: bool = True) -> N
     def more(kind: Kind) -> float:
         if kind not in coming or not inside:
             return math.inf
-        if missing <= 0:
-            return 1
+        if missing <= 0:  # enough evidence of too few events: that many more, of whichever kind has most of it
+            return max(1, guard.min_failures - counted[kind])
         target = math.log((now[kind] + missing / len(coming)) / weights[kind])
         return _more(bets[kind], log_wins(share_bp, ratios[kind]), target)
 
     failures = more("failures")
     if len(kinds) == 1 and inside:
-        failures = max(failures, guard.min_failures - sum(row.candidate for row in rows["failures"]))
+        failures = max(failures, guard.min_failures - counted["failures"])
     budget = _budget(guard, tally)
-    return Needed(max(1, min(failures, budget)), more("slow"), decided=(missing <= 0 and inside) or budget <= 0)
+    decides = missing <= 0 and max(counted.values()) >= guard.min_failures
+    return Needed(max(1, min(failures, budget)), more("slow"), decided=(decides and inside) or budget <= 0)
 
 
 def _more(bets: list[float], wins: tuple[float, ...], target: float) -> int:

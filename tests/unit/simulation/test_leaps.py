@@ -78,6 +78,13 @@ def test_where_it_would_act_already_it_is_decided() -> None:
     assert (1, True) == (needed(BOTH, tally(500, 900, 0), 500).failures, needed(BOTH, tally(500, 900, 0), 500).decided)
 
 
+def test_enough_evidence_of_too_few_events_waits_for_more_of_them() -> None:
+    """At 1 % two failures are evidence of 10^3; the guard acts on five of a kind."""
+    found = needed(Guard(min_failures=5), tally(100, 2, 0, slow=(1, 0)), 100)
+
+    assert (3, 4, False) == found
+
+
 def test_where_no_answer_can_be_slow_failures_need_not_wait_for_any() -> None:
     counted = tally(500, 2, 3)
 
