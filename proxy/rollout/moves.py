@@ -41,6 +41,7 @@ def served(position: Position) -> tuple[object, ...]:
         position.weight_bp,
         position.slow_over_s,
         position.step if position.phase is Phase.SHADOWING else None,
+        position.phase is Phase.PROMOTING,  # nothing falls back on stable any more, and no endpoint stands by
         *rolling.placed(position),
     )
 

@@ -13,16 +13,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from msgspec.structs import replace
 
+from proxy.control.publisher import build
 from proxy.model.kinds import RECORD_KINDS
+from proxy.model.plan import ServicePlan
 from proxy.model.position import RESTING, WEIGHT_BP_MAX, Finding, Phase, Position, Record, Verdict
 from proxy.model.rollout import FreezeWindow, GateStep, Guard, Hook, Rolling, RolloutPlan, ShadowStep, WeightStep
+from proxy.model.service import Endpoint, Service, Shadow, Version
 from proxy.rollout import rolling
 from proxy.rollout.entering import open_question
 from proxy.rollout.events import Applied, Ask, Command, EndpointLevel, Event, Heard, Measured, Publish, TargetSet
 from proxy.rollout.freeze import frozen_until
 from proxy.rollout.machine import TABLE, IllegalTransition, initial, possible, step
-from proxy.rollout.moves import served
 from proxy.rollout.waiting import waiting_for
+from tests.kit.control_bench import intent
 from tests.kit.machine_model import Answer, Scripted, World
 
 VERSIONS = ("v1", "v2", "v3")
@@ -86,6 +89,20 @@ def levels(position: Position, ill: set[str], busy: set[str]) -> tuple[EndpointL
     )
 
 
+SHOP = Service(
+    "shop",
+    target="v1",
+    versions=tuple(Version(name, tuple(Endpoint(unix=f"/{label}") for label in labels)) for name, labels in ENDPOINTS.items()),
+    shadow=Shadow(percent_bp=500),
+    fallback=True,
+)
+
+
+def planned(position: Position) -> ServicePlan:
+    """All that workers are told of the service while it stands there."""
+    return build(intent(SHOP), {"shop": position}, 1).services[0]
+
+
 def command(position: Position, verb: str, to: str, plan: RolloutPlan, print_: str, *, full: bool, force: bool) -> Command:
     """A verb with all that whoever passes it on adds."""
     in_place = bool(set(ENDPOINTS[to]) & set(ENDPOINTS[position.stable]))
@@ -98,7 +115,7 @@ class Walk(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.position: Position = initial("shop", "v1", "a")
-        self.told = served(self.position)
+        self.told = planned(self.position)
         self.now = 0.0
         self.weight_recorded = 0
 
@@ -112,7 +129,7 @@ class Walk(RuleBasedStateMachine):
         if order:
             assert 0 == order[0], "nothing has an effect that is not recorded"
         if 1 in order:
-            self.told = served(self.position)
+            self.told = planned(self.position)
         records = [effect for effect in effects if isinstance(effect, Record)]
         self.follow(records)
         if not records:
@@ -157,7 +174,7 @@ class Walk(RuleBasedStateMachine):
         before = self.position
         if before.target == before.configured:
             self.move(TargetSet(before.target, before.fingerprint, plan))
-            assert served(before) == served(self.position)
+            assert planned(before) == planned(self.position)
             assert (before.phase, before.step, before.asking) == (self.position.phase, self.position.step, self.position.asking)
 
     @rule(dt_s=st.floats(0, 10), requests=st.integers(0, 30), verdict=verdicts, ill=health, busy=health)
@@ -249,7 +266,7 @@ class Walk(RuleBasedStateMachine):
 
     @invariant()
     def the_workers_were_told_what_the_position_says(self) -> None:
-        assert self.told == served(self.position)
+        assert self.told == planned(self.position)
 
     @invariant()
     def it_always_says_what_it_waits_for(self) -> None:

@@ -52,7 +52,7 @@ def test_its_history_is_exactly_this() -> None:
     fleet.to_the_end()
     batch = ["step", "publish", "asking", "ask before_step", "step", "step", "publish"]
 
-    assert ["started", "publish", *batch, *batch, "promoting", "promoted", "publish"] == fleet.told
+    assert ["started", "publish", *batch, *batch, "promoting", "publish", "promoted", "publish"] == fleet.told
     assert (Phase.STABLE, "v2") == (fleet.position.phase, fleet.position.stable)
 
 

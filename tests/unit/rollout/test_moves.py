@@ -34,6 +34,13 @@ def test_a_step_of_the_same_weight_publishes_nothing() -> None:
     assert 1 == len(effects)
 
 
+def test_a_promotion_is_published_even_from_a_step_of_everything() -> None:
+    """Nothing falls back on stable once the candidate is promoted, which workers have to be told."""
+    _, effects = moves.advance(replace(RUNNING, weight_bp=10_000), 4, 101.0, why="done")
+
+    assert Publish() == effects[-1]
+
+
 def test_a_step_begins_with_no_time_and_no_requests() -> None:
     after, _ = moves.advance(replace(RUNNING, step_elapsed_s=9.0, step_requests=9, elapsed_s=9.0), 3, 101.0, why="done")
 
