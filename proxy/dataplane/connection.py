@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 HEAD, BODY, WAIT, LINGER, FLUSH = range(5)
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # struct linger: wait, but for no time. Without it an abort ends like any close
+UNPACED = Pace(0)  # of every connection that has sent no body yet, and most never do
 NEVER = b"\0"  # no read that follows a request ends in this and is taken for one
 
 
@@ -77,7 +78,7 @@ class ClientConnection(asyncio.Protocol):
         self._half_closed = False
         self._leaving = False  # half closed as well, but something that it sent before has not been read yet
         self._lingered = 0
-        self._pace = Pace(door.min_body_rate)
+        self._pace = UNPACED
         self._source = source
         self._secure: Any = None  # the TLS object
         self.deadline = inf

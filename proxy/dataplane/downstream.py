@@ -12,7 +12,8 @@ from math import inf
 from time import perf_counter
 
 from proxy import limits
-from proxy.dataplane.connection import BODY, FLUSH, HEAD, LINGER, NEVER, WAIT, ClientConnection
+from proxy.dataplane.connection import BODY, FLUSH, HEAD, LINGER, NEVER, UNPACED, WAIT, ClientConnection
+from proxy.dataplane.pace import Pace
 from proxy.errors import DownstreamError
 from proxy.wire import request as requests
 from proxy.wire.chunked import BadChunk, ChunkedDecoder, frame
@@ -83,9 +84,11 @@ class Downstream(ClientConnection):
         if self._exchange.active:
             self._exchange.client_gone()
         self._exchange.part()
-        self._plane.wheel.forget(self)
-        self._plane.departures.forget(self)
-        self._plane.closed(self)
+        plane = self._plane
+        plane.wheel.forget(self)
+        if not self._reading:
+            plane.departures.forget(self)
+        plane.closed(self)
         self._door.connections -= 1
 
     def pause_writing(self) -> None:
@@ -208,6 +211,8 @@ class Downstream(ClientConnection):
 
     def _begin_upload(self, request: requests.Request, now: float, early: bytes) -> None:
         """Start the exchange of a request whose body goes on arriving; ``early`` came with its head."""
+        if self._pace is UNPACED:
+            self._pace = Pace(self._door.min_body_rate)
         self._exchange.begin(request, now)
         if self._state == BODY:
             self._pace.begin(now, may_wait=request.expect_continue)

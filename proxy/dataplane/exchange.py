@@ -188,9 +188,11 @@ class Exchange(Attempts):
         if not self.request_sent or self._plane.draining:
             down.keep_alive = False  # rule 36: answered while the upload runs; it is swallowed and both sides close
         head = response.head
-        as_is = response.has_date and response.length >= 0 and down.keep_alive and self._request.start.minor
-        if not as_is or leg.version_line or self._rules is not None:
+        complete = response.has_date and response.length >= 0 and self._request.start.minor
+        if not complete or leg.version_line or self._rules is not None:
             head = self._altered(head, response, leg)
+        elif not down.keep_alive:
+            head = response.closing = response.closing or self._altered(head, response, leg)
         if response.length < 0 or len(data) == end:
             down.transport.write(head)
         elif len(data) - end <= _JOIN_BODY_BYTES:

@@ -15,6 +15,8 @@ from proxy.wire.request import Request
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~:/+=@\-]{1,128}")
 _PROTO = re.compile(rb"https?", re.IGNORECASE)
 
+_PLAIN = b"%b\r\nX-Forwarded-Host: %b\r\nVia: %b\r\nX-Request-Id: "  # what ``Peer._lines`` makes for most requests
+
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
@@ -56,13 +58,14 @@ class Peer:
         """The whole head for the origin. ``host_line`` stands in for the Host that an HTTP/1.0 client did not send."""
         onward = request.onward
         if onward is None:
-            if request.plain and request.authority == self._authority and self._authority and not self.trusted:
-                onward = request.onward = request.rest + self._plain
-            else:
+            if not request.plain or self.trusted:
                 lines = b"\r\n".join(self._lines(request, host_line))
-                if request.plain:
-                    self._authority, self._plain = request.authority, lines
-                onward = request.onward = request.rest + lines
+            elif request.authority == self._authority:
+                lines = self._plain
+            else:
+                self._authority = request.authority
+                lines = self._plain = _PLAIN % (self._for_line, request.authority, self._via)
+            onward = request.onward = request.rest + lines
         return request.start.line + onward + request_id + b"\r\n\r\n"
 
     def _lines(self, request: Request, host_line: bytes) -> list[bytes]:

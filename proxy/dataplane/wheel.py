@@ -50,9 +50,14 @@ class Wheel:
         """See to it that ``item`` is looked at once ``deadline`` has passed. Only needed when that is before ``item.wake_at``."""
         if item.wake_at != inf:
             self.forget(item)
-        slot = max(int(deadline / limits.WHEEL_TICK_S), self._position) + 1
+        slot = int(deadline / limits.WHEEL_TICK_S) + 1
+        if slot <= self._position:
+            slot = self._position + 1
         item.wake_at = slot * limits.WHEEL_TICK_S
-        self._slots.setdefault(slot, {})[item] = None
+        items = self._slots.get(slot)
+        if items is None:
+            items = self._slots[slot] = {}
+        items[item] = None
 
     def forget(self, item: Timed) -> None:
         """``item`` is over, or stands elsewhere from now on; nothing happens to one that is not scheduled."""

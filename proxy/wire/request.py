@@ -233,7 +233,8 @@ def _read_fields(request: Request, special: list[Field]) -> None:
         _read_upgrade(request, upgrade)
     if nominated is not None:
         request.rest = without(request.rest, request.lines, nominated - _CONNECTION_WORDS - UNNOMINATABLE)
-    _check_host(request)
+    if not request.host or request.start.authority:
+        _check_host(request)
 
 
 def _check_chunked(request: Request, counted: bool) -> None:

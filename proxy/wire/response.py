@@ -50,6 +50,7 @@ class Response:
     upgrade = b""  # what a 101 switches to
     switches = False  # Connection says that it does
     idle_s = limits.IDLE_UPSTREAM_S
+    closing = b""  # the relayer's: ``head`` for a client whose connection ends, once there was one
 
     def __init__(self, status: int, head: bytes) -> None:
         self.status = status
