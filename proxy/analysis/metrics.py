@@ -20,6 +20,11 @@ nothing is known, which holds the step as a fail does. A rate that may be nothin
 When each look over a limit was a fail, 10 to 32 % of versions as good as stable, at 5 requests a second, broke limits like a p99's
 ``max_ratio: 1.3`` or an error rate's of 1.5 three times running within ten minutes; so none does.
 
+Both alike
+----------
+What stable breaks as surely over the same seconds is not the candidate's fault, though the limit be absolute: it holds, and how much
+worse the candidate is than stable is the guard's to say, and ``max_ratio``'s.
+
 Against stable
 --------------
 ``max_ratio`` and ``max_delta`` compare both versions over the same seconds, and stable needs as many answers as the candidate. A stable
@@ -126,6 +131,8 @@ def _rate(check: Check, candidate: Side, stable: Side | None, seconds: float, wh
             assert value is not None
             said = _broken(check, value, limit, _percent)
             if limit.bound <= 0 or _surely(candidate.failures, allowed, allowed * limit.doubt):
+                if stable is not None and not limit.origin and _fails_too(stable, limit.bound):
+                    return _both(said, value, limit.bound, stable.failures / stable.requests, _percent)
                 return Measurement("fail", said, value, limit.bound, told)
             doubtful = doubtful or _doubtful(said, candidate.failures, has, what, limit.bound * has, value, limit.bound, told)
     if has < needed or value is None:
@@ -151,6 +158,8 @@ def _latency(check: Check, stretch: Stretch, q: float) -> Measurement:
         if limit.upper and value > limit.bound:
             said, beyond = _broken(check, value, limit, _seconds), round(_slower(latency, limit.bound))
             if _surely(beyond, allowed, allowed * q * limit.doubt):
+                if not limit.origin and (theirs := _slow_too(stretch.stable.latency, q, limit.bound)) is not None:
+                    return _both(said, value, limit.bound, theirs, _seconds)
                 return Measurement("fail", said, value, limit.bound, of_stable)
             doubtful = doubtful or _doubtful(said, beyond, has, what, allowed, value, limit.bound, of_stable)
     return doubtful or _held(check, value, bounds, of_stable, _seconds)
@@ -207,6 +216,29 @@ def _doubtful(
     said: str, beyond: int, has: int, what: str, allowed: float, value: float, bound: float, of_stable: float | None
 ) -> Measurement:
     told = f"{said}, by {beyond} of {has} {what} where {allowed:.3g} may be: too close to tell chance from fault"
+    return Measurement("no_data", told, value, bound, of_stable)
+
+
+def _fails_too(stable: Side, bound: float) -> bool:
+    """Whether stable breaks a rate's limit over the same seconds, and chance does not explain it."""
+    if bound <= 0:
+        return stable.failures > 0
+    allowed = bound * max(stable.requests, requests_needed(bound))
+    return stable.requests >= REQUESTS_MIN and _surely(stable.failures, allowed, allowed)
+
+
+def _slow_too(latency: Mapping[int, int], q: float, bound_s: float) -> float | None:
+    """Stable's quantile, if it is surely over a limit over the same seconds."""
+    has = sum(latency.values())
+    value = quantile(latency, q) if has >= answers_needed(q) else None
+    if value is None or value <= bound_s:
+        return None
+    allowed = (1 - q) * has
+    return value if _surely(round(_slower(latency, bound_s)), allowed, allowed * q) else None
+
+
+def _both(said: str, value: float, bound: float, of_stable: float, unit: _Unit) -> Measurement:
+    told = f"{said}, and so is stable's {unit(of_stable)} over the same seconds: not the candidate's fault"
     return Measurement("no_data", told, value, bound, of_stable)
 
 

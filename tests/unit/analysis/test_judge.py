@@ -77,7 +77,7 @@ def test_a_guard_that_passes_and_a_check_that_holds_hold() -> None:
 
 
 def test_checks_that_fail_roll_back_where_the_guard_sees_nothing() -> None:
-    found = verdict(at(ERRORS), cell("v2", 600, 18), cell("v1", 11_400, 342))
+    found = verdict(at(ERRORS), cell("v2", 600, 18), cell("v1", 11_400, 110))
 
     assert (Finding.ROLLBACK, "check errors failed once in 300 s: error_rate 3 % is over 1 %") == (found.finding, found.reason)
 

@@ -272,3 +272,45 @@ def test_the_first_limit_that_is_broken_is_told() -> None:
 )
 def test_a_number_is_told_without_an_exponent(value: float, said: str) -> None:
     assert said == plain(value)
+
+
+# ---- both alike -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stable", "result"),
+    [(side(2000, 1000), "no_data"), (side(2000, 2), "fail"), (side(10, 9), "fail"), (side(2000, 23), "fail")],
+    ids=["an outage of both", "stable is well", "too few to tell", "not surely"],
+)
+def test_a_rate_that_stable_breaks_as_surely_is_not_the_candidates_fault(stable: Side, result: str) -> None:
+    assert result == measure(check("error_rate", max=0.01), stretch(side(200, 100), stable)).result
+
+
+def test_a_limit_of_nothing_is_not_broken_by_the_candidate_alone_when_stable_fails_too() -> None:
+    found = [measure(check("error_rate", max=0.0), stretch(side(200, 1), side(200, failures))).result for failures in (0, 1)]
+
+    assert ["fail", "no_data"] == found
+
+
+def test_what_both_break_says_so() -> None:
+    found = measure(check("error_rate", max=0.01), stretch(side(200, 100), side(2000, 900)))
+
+    assert (
+        "error_rate 50 % is over 1 %, and so is stable's 45 % over the same seconds: not the candidate's fault",
+        0.45,
+    ) == (found.reason, found.stable)
+
+
+@pytest.mark.parametrize(("at_s", "result"), [(0.8, "no_data"), (0.02, "fail")])
+def test_a_latency_that_stable_has_too_is_not_the_candidates_fault(at_s: float, result: str) -> None:
+    found = measure(check("latency_p99", max=0.5), stretch(side(600, at_s=0.9), side(6000, at_s=at_s)))
+
+    assert result == found.result
+
+
+def test_against_stable_nothing_is_excused() -> None:
+    assert "fail" == measure(check("error_rate", max_ratio=1.5), stretch(side(200, 180), side(2000, 500))).result
+
+
+def test_without_traffic_on_stable_an_absolute_limit_stands_alone() -> None:
+    assert "fail" == measure(check("error_rate", max=0.01), stretch(side(200, 100))).result

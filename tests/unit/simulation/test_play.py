@@ -177,12 +177,18 @@ def test_with_little_traffic_nobody_knows_what_is_slow() -> None:
 
 
 def test_a_check_of_the_error_rate_rolls_back_what_the_guard_tolerates() -> None:
-    """2 % on both versions: no difference, and still over the limit."""
+    """1.35 times stable's errors is within its ratio, and still over the limit, which stable keeps to."""
     plan = RolloutPlan(steps=THREE, checks=(Check("errors", metric="error_rate", max=0.01),))
-    ending = played(plan, Traffic(100.0, 0.02, 0.02))
+    ending = played(plan, Traffic(1000.0, 0.0095, 0.0128))
 
     assert ("rolled_back", True) == (ending.end, ending.by_guard)
     assert ending.why.startswith("check errors failed 3 times in 300 s: error_rate")
+
+
+def test_a_check_that_both_versions_fail_alike_holds() -> None:
+    plan = RolloutPlan(steps=THREE, checks=(Check("errors", metric="error_rate", max=0.01),))
+
+    assert "held" == played(plan, Traffic(100.0, 0.02, 0.02)).end
 
 
 def test_a_check_of_latency_against_stable_rolls_back() -> None:
