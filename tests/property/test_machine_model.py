@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
 from proxy.control.publisher import build
@@ -28,11 +28,11 @@ from proxy.rollout.waiting import waiting_for
 from tests.kit.control_bench import intent
 from tests.kit.machine_model import Answer, Scripted, World
 
-VERSIONS = ("v1", "v2", "v3")
-ENDPOINTS = {"v1": "abc", "v2": "abc", "v3": "xy"}
-"""v2 is v1's instances replaced in their places; v3 has others, and another number of them."""
+VERSIONS = ("v1", "v2", "v3", "v4")
+ENDPOINTS = {"v1": "abc", "v2": "abc", "v3": "xy", "v4": "z"}
+"""v2 is v1's instances replaced in their places; the others have their own, and other numbers of them."""
 
-FREEZE = (FreezeWindow(3 * 1440 + 5, 3 * 1440 + 10),)  # the sixth to tenth minute of 1970
+FREEZE = (FreezeWindow(3 * 1440, 3 * 1440 + 4), FreezeWindow(3 * 1440 + 8, 3 * 1440 + 12))  # eight of the first minutes of 1970
 
 steps = st.one_of(
     st.builds(WeightStep, weight_bp=st.integers(1, WEIGHT_BP_MAX), for_s=st.sampled_from([0.0, 5.0]), min_requests=st.integers(0, 20)),
@@ -49,7 +49,7 @@ plans = st.builds(
     deadline_s=st.sampled_from([0.0, 0.0, 60.0]),
     on_deadline=st.sampled_from(["rollback", "pause"]),
     hooks=st.lists(st.builds(Hook, on=points, url=st.just("http://ci/x")), max_size=3).map(tuple),
-    freeze=st.sampled_from([(), (), FREEZE]),
+    freeze=st.sampled_from([(), FREEZE]),
     interval_s=st.just(5.0),
     drain_s=st.just(8.0),
     undo_window_s=st.sampled_from([0.0, 60.0]),
@@ -75,9 +75,10 @@ verdicts = st.one_of(
         ),
     ),
 )
+FAILED = Verdict(Finding.ROLLBACK, "bad", {"log_evidence": 9.0, "threshold": 6.9})
 fingerprints = st.sampled_from(["a", "b"])
 verbs = st.sampled_from(["start", "promote", "pause", "resume", "abort", "retry", "switch", "undo"])
-health = st.sets(st.sampled_from("abcxy"), max_size=1)
+health = st.sets(st.sampled_from("abcxyz"), max_size=1)
 
 
 def levels(position: Position, ill: set[str], busy: set[str]) -> tuple[EndpointLevel, ...]:
@@ -118,6 +119,11 @@ class Walk(RuleBasedStateMachine):
         self.told = planned(self.position)
         self.now = 0.0
         self.weight_recorded = 0
+
+    @initialize(stable=st.sampled_from(VERSIONS))
+    def a_version_is_stable(self, stable: str) -> None:
+        self.position = initial("shop", stable, "a")
+        self.told = planned(self.position)
 
     def move(self, event: Event) -> None:
         before = self.position
@@ -180,7 +186,7 @@ class Walk(RuleBasedStateMachine):
     @rule(dt_s=st.floats(0, 10), requests=st.integers(0, 30), verdict=verdicts, ill=health, busy=health)
     def it_is_measured(self, dt_s: float, requests: int, verdict: Verdict, ill: set[str], busy: set[str]) -> None:
         before = self.position
-        self.move(Measured(dt_s, requests, verdict, levels(before, ill, busy), 0.3))
+        self.move(Measured(dt_s, requests, verdict, levels(before, ill, busy), 0.2 if ill else 0.3))
         if verdict.finding is Finding.ROLLBACK and before.phase not in (*RESTING, Phase.ROLLING_BACK):
             assert Phase.ROLLING_BACK is self.position.phase
 
@@ -189,6 +195,19 @@ class Walk(RuleBasedStateMachine):
     def all_goes_well_for_a_while(self) -> None:
         for _ in range(4):
             self.move(Measured(5.0, 20, Verdict(Finding.PASS, "well"), levels(self.position, set(), set()), 0.3))
+
+    @precondition(lambda self: self.position.stable == "v1")
+    @rule(looks=st.integers(1, 40), print_=fingerprints, slow_start_s=st.sampled_from([0.0, 8.0]))
+    def instances_are_replaced_for_a_while_and_it_goes_wrong(self, looks: int, print_: str, slow_start_s: float) -> None:
+        hooks = (Hook("before_step", "http://ops/x"), Hook("after_rollback", "http://ops/x"))
+        parts = Rolling(batch=1, min_ready_s=2.0, slow_start_s=slow_start_s)
+        self.move(TargetSet("v2", print_, RolloutPlan(strategy="rolling", steps=(), rolling=parts, hooks=hooks)))
+        for _ in range(looks):
+            self.move(Heard(self.position.asking, True, "replaced"))
+            self.move(Measured(2.0, 20, Verdict(Finding.PASS, "well"), levels(self.position, set(), set()), 0.3))
+            self.move(Applied(1, 0.1))
+        self.move(Measured(1.0, 20, FAILED, levels(self.position, set(), set()), 0.3))
+        self.move(Applied(1, 0.1))
 
     @rule(ok=st.sampled_from([True, True, True, False]))
     def what_is_asked_is_answered(self, ok: bool) -> None:
@@ -274,14 +293,13 @@ class Walk(RuleBasedStateMachine):
         assert all(ask.key == self.position.asking for ask in open_question(self.position))
 
 
-Walk.TestCase.settings = settings(max_examples=80, stateful_step_count=30, deadline=None)
+Walk.TestCase.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
 test_random_events_never_leave_the_table = Walk.TestCase
 
 
 # ---- crashes --------------------------------------------------------------------------------------------------------------------
 
 GOOD = Verdict(Finding.PASS, "well")
-FAILED = Verdict(Finding.ROLLBACK, "bad", {"log_evidence": 9.0, "threshold": 6.9})
 
 
 class Look:
@@ -316,7 +334,7 @@ def configured(target: str, print_: str, plan: RolloutPlan) -> TargetSet:
 happenings: st.SearchStrategy[Any] = st.one_of(
     st.builds(Look, st.sampled_from([1.0, 5.0]), st.just(GOOD), st.just(frozenset())),
     st.builds(Look, st.just(5.0), st.just(GOOD), st.just(frozenset())),
-    st.builds(Look, st.just(5.0), st.sampled_from([GOOD, GOOD, FAILED]), st.frozensets(st.sampled_from("abcxy"), max_size=1)),
+    st.builds(Look, st.just(5.0), st.sampled_from([GOOD, GOOD, FAILED]), st.frozensets(st.sampled_from("abcxyz"), max_size=1)),
     st.builds(Answer, st.sampled_from([True, True, True, False])),
     st.just(Answer(True)),
     st.builds(configured, st.sampled_from(VERSIONS), fingerprints, plans),

@@ -6,10 +6,10 @@ import pytest
 from msgspec.structs import replace
 
 from proxy.model.position import Finding, Verdict
-from proxy.model.rollout import Guard, RolloutPlan, WeightStep
+from proxy.model.rollout import GateStep, Guard, RolloutPlan, WeightStep
 from proxy.rollout.events import Measured
 from proxy.rollout.measuring import silent
-from tests.unit.rollout.positions import BAD, NEW, PASS, RUNNING, after, measured, named
+from tests.unit.rollout.positions import BAD, NEW, PASS, RUNNING, after, measured, named, story
 
 PLAN = RolloutPlan(steps=(WeightStep(500), WeightStep(5000)))
 
@@ -42,6 +42,12 @@ def test_a_step_takes_stables_p99_of_the_moment_it_begins() -> None:
     later = after(first, Measured(1.0, 0, PASS, slow_over_s=0.9), looked(0.3))
 
     assert (0.2, 1, 0.3) == (first.slow_over_s, later.step, later.slow_over_s)
+
+
+def test_workers_are_told_of_a_new_bound_even_where_the_weight_stays() -> None:
+    gated = after(NEW, named(plan=replace(PLAN, steps=(WeightStep(500), GateStep())), slow_over_s=0.2))
+
+    assert ["gate", "publish"] == story(gated, looked(0.3))[1]
 
 
 def test_a_p99_that_is_not_known_leaves_the_bound_as_it_was() -> None:
