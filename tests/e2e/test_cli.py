@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from proxy.clock import SystemClock
+from tests.kit.processes import interruptible
 
 CLOCK = SystemClock()
 HEADGATE = [sys.executable, "-m", "proxy"]
@@ -271,8 +272,7 @@ def watching(proxy: Running) -> Iterator[subprocess.Popen[bytes]]:
         env=proxy.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        # As under a terminal: a shell's background job, as a pipeline may be, hands an ignored SIGINT on to all that it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=interruptible,
     ) as watch:
         try:
             select.select([watch.stdout], [], [], 15)

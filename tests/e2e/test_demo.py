@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from proxy.clock import SystemClock
+from tests.kit.processes import interruptible
 
 CLOCK = SystemClock()
 DEMO_S_MAX = 60.0
@@ -52,7 +53,9 @@ def on_a_terminal(directory: Path, *args: str) -> Iterator[tuple[subprocess.Pope
     """The demo on a pseudo-terminal of its own: the process, and our end of the terminal."""
     ours, its = pty.openpty()
     environment = {k: v for k, v in os.environ.items() if k != "CI"} | {"TMPDIR": str(directory), "TERM": "xterm"}
-    process = subprocess.Popen([*COMMAND, *args], stdin=its, stdout=its, stderr=its, env=environment, start_new_session=True)
+    process = subprocess.Popen(
+        [*COMMAND, *args], stdin=its, stdout=its, stderr=its, env=environment, start_new_session=True, preexec_fn=interruptible
+    )
     os.close(its)
     try:
         yield process, ours

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.kit.clients import Paced, get
-from tests.kit.processes import ROOT, Headgate
+from tests.kit.processes import ROOT, Headgate, interruptible
 from tests.kit.scene import Scene, versions
 from tests.kit.waiting import until
 
@@ -32,7 +32,7 @@ class Following:
         environment |= {"HEADGATE_ADMIN": f"http://127.0.0.1:{proxy.admin_port}", "PYTHONPATH": str(ROOT)}
         with self.out.open("wb") as out, self.err.open("wb") as err:
             command = [sys.executable, "-m", "proxy", *args]
-            self.process = subprocess.Popen(command, stdout=out, stderr=err, cwd=directory, env=environment)
+            self.process = subprocess.Popen(command, stdout=out, stderr=err, cwd=directory, env=environment, preexec_fn=interruptible)
 
     def until_says(self, words: str) -> None:
         until(lambda: words in self.out.read_text() + self.err.read_text(), END_S, lambda: f"{words!r} in {self.said()}")

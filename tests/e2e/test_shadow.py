@@ -66,15 +66,20 @@ def compared(scene: Scene, *changes: str, noise: bool, **shadow: Any) -> Iterato
                 "shadow": settings,
             }
         }
-        yield (
-            scene.headgate(
-                services, routes=[{"match": {"path_prefix": "/items"}, "service": "shop"}, {"match": {}, "service": "shop"}]
-            ),
-            builds,
-        )
+        routes = [{"match": {"path_prefix": "/items"}, "service": "shop"}, {"match": {}, "service": "shop"}]
+        proxy = scene.headgate(services, routes=routes)
+        until(lambda: begun(proxy), SETTLE_S, "a first pair is compared")
+        yield proxy, builds
     finally:
         for build in builds:
             build.child.end()
+
+
+def begun(proxy: Headgate) -> bool:
+    """Whether pairs get to the comparer, which starts beside the workers and is waited for by nobody."""
+    ask_all(proxy.port, reads(1))
+    copies = settled(proxy)["copies"]  # with a share of the requests the first ones may have no copy
+    return "v2" in copies and bool(set(copies["v2"]["results"]) - {"error"})
 
 
 def reads(count: int) -> list[bytes]:
@@ -110,10 +115,11 @@ def different(body: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
 def ask(proxy: Headgate, heads: list[bytes]) -> tuple[list[Answer], dict[str, Any]]:
     """Ask in crowds, each compared before the next, for what is faster than the comparer is dropped; answers and the report."""
     answers: list[Answer] = []
+    dropped = proxy.get("/api/v1/services/shop/shadow")["copies"]["v2"]["dropped"]
     for start in range(0, len(heads), CROWD):
         answers += ask_all(proxy.port, heads[start : start + CROWD], connections=4, depth=2)
         body = settled(proxy)
-    assert body["copies"]["v2"]["dropped"] == {}, proxy.child.tail()
+    assert body["copies"]["v2"]["dropped"] == dropped, proxy.child.tail()
     return answers, body
 
 
@@ -149,8 +155,7 @@ def test_a_slower_query_is_seen_in_the_pairs_latencies(scene: Scene) -> None:
         _, body = ask(proxy, reads(300))
     ratios = {route["route"]: route["latency_ratio"] for route in body["report"]["routes"]}
 
-    assert ratios["*/*"]["low"] > 1.5
-    assert ratios["*/items/*"]["low"] < 1.5
+    assert ratios["*/*"]["low"] > 2 * ratios["*/items/*"]["median"]
 
 
 def test_no_unsafe_request_of_20000_reaches_the_shadow(scene: Scene) -> None:

@@ -47,6 +47,12 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
         return [int(sock.getsockname()[1]) for sock in sockets]
 
 
+def interruptible() -> None:
+    """What a child does first that is to be interrupted as under a terminal: a shell's background job, as a pipeline may be, hands an
+    ignored SIGINT on to all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Child:
     """One process; its output goes to ``log``. Ended by ``end``, with all that is left in its group."""
 
