@@ -36,7 +36,7 @@ def check(contender: Contender, port: int, scenarios: Sequence[Scenario]) -> Non
                 _exact(contender.name, connection, scenario)
             if not contender.floor and first.cast != "mirror":
                 _alike(contender, connection, first.setting)
-            if first.setting.production:
+            if first.setting.sticky:
                 _sticks(contender.name, connection)
         except (OSError, HTTPException) as error:
             raise RigError(f"{contender.name} broke off a request: {error!r}") from error

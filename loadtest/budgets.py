@@ -10,11 +10,11 @@ from pathlib import Path
 from loadtest.compare import Result
 from loadtest.faults import RigError
 from loadtest.figures import FIGURES, Figure, compared
-from loadtest.report import SUBJECT, ratio, subject_of
+from loadtest.report import SUBJECT, ratio
 
 FILE = Path(__file__).with_name("budgets.toml")
 KEYS = {"want", "bound", "reason"}
-MORE = {"subject", "figure"}
+MORE = {"subject", "peer", "figure"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Budget:
 
 
 def parse(text: str) -> list[Budget]:
-    """``[scenario.peer]`` tables of want, bound and reason, and a subject or a figure if they are not the usual ones; RigError for
+    """``[scenario.peer]`` tables of want, bound and reason, and a subject, peer or figure if they are not the usual ones; RigError for
     anything else."""
     found = []
     for scenario, peers in tomllib.loads(text).items():
@@ -43,16 +43,8 @@ def parse(text: str) -> list[Budget]:
                 raise RigError(f"budgets.toml: {scenario}.{peer} has {sorted(entry)}; it needs {sorted(KEYS)}")
             if not 0 < entry["want"] <= entry["bound"]:
                 raise RigError(f"budgets.toml: {scenario}.{peer}: 0 < want <= bound does not hold")
-            found.append(
-                Budget(
-                    scenario,
-                    peer,
-                    float(entry["want"]),
-                    float(entry["bound"]),
-                    entry["reason"],
-                    **{key: entry[key] for key in MORE & set(entry)},
-                )
-            )
+            more = {"peer": peer, **{key: entry[key] for key in MORE & set(entry)}}
+            found.append(Budget(scenario, want=float(entry["want"]), bound=float(entry["bound"]), reason=entry["reason"], **more))
     return found
 
 
@@ -81,7 +73,7 @@ def compare(result: Result, budgets: list[Budget], asked: Collection[str] = ()) 
     """Every budget of the result's scenario; only those whose peer was ``asked`` for, if anybody was."""
     outcomes = []
     for budget in budgets:
-        if budget.scenario == result.scenario.name and (not asked or {budget.peer, subject_of(budget.peer)} & set(asked)):
+        if budget.scenario == result.scenario.name and (not asked or budget.peer.partition(",")[0] in asked):
             there = {budget.subject, budget.peer} <= set(result.turns)
             share = ratio(result, budget.subject, budget.peer, figure(result, budget)).middle if there else None
             outcomes.append(Outcome(budget, share))
@@ -89,6 +81,13 @@ def compare(result: Result, budgets: list[Budget], asked: Collection[str] = ()) 
 
 
 def figure(result: Result, budget: Budget) -> Figure:
-    """What a budget is about."""
-    usual = compared(result.scenario.kind)
-    return next((each for each in FIGURES[result.scenario.kind] if each.attribute == budget.figure), usual)
+    """What a budget is about; RigError if its scenario does not measure it."""
+    kind = result.scenario.kind
+    if not budget.figure:
+        return compared(kind)
+    for each in FIGURES[kind]:
+        if each.attribute == budget.figure:
+            return each
+    raise RigError(
+        f"budgets.toml: {budget.scenario}: no figure {budget.figure!r}; it has {', '.join(f.attribute for f in FIGURES[kind])}"
+    )

@@ -20,6 +20,7 @@ from loadtest.scenarios import Scenario
 from loadtest.turns import Turn
 
 NOISY = 0.05  # of the proxy's core: from here on an absolute figure is not to be quoted
+LOGGED_MIN = 0.9  # of the requests; the warm-up is logged too, and what is still in a buffer is not in the file
 ATTEMPTS = 3  # at one turn; neighbours come and go within seconds
 
 
@@ -122,6 +123,8 @@ class Rig:
         """Every contender answers every scenario that it plays in rightly, or RigError. One process for all of the same setting."""
         alike: dict[tuple[object, ...], list[Scenario]] = {}
         for scenario in scenarios:
+            if scenario.kind == "idle":  # its clients look at every answer they get
+                continue
             alike.setdefault((scenario.setting, scenario.cast, scenario.kind == "websocket"), []).append(scenario)
         for group in alike.values():
             for contender in self.cast(group[0]):
@@ -158,5 +161,16 @@ class Rig:
         for pid in cpu.family(self._origin.child.pid):
             move(pid, place.others)
         with self._serving(contender, scenario, place) as (child, port):
-            cookie = answers.cookie(port, scenario) if scenario.setting.production else ""
-            return turns.take(self._stage(place, cookie), child, port, scenario, seconds)
+            cookie = answers.cookie(port, scenario) if scenario.setting.sticky else ""
+            turn = turns.take(self._stage(place, cookie), child, port, scenario, seconds)
+            if scenario.setting.log:
+                logged(child, self._folder / child.name, turn.per_second * seconds)
+            return turn
+
+
+def logged(child: Child, folder: Path, requests: float) -> None:
+    """RigError unless about every request has its line: in the access log, or on standard output."""
+    files = [path for path in (folder / "access.log", child.log) if path.exists()]
+    lines = max(path.read_bytes().count(b"\n") for path in files)
+    if lines < requests * LOGGED_MIN:
+        raise RigError(f"{child.name} logged {lines} of {requests:.0f} requests")

@@ -48,7 +48,7 @@ def load(paths: Sequence[Path], folder: Path = RESULTS) -> list[dict[str, Any]]:
         try:
             document = json.loads(path.read_text())
             report.read(document)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RigError(f"{path}: not a result of `compare`: {error!r}") from error
         found.append(document)
     order = list(SCENARIOS)
@@ -87,8 +87,8 @@ def about(documents: Documents) -> str:
         one = next(each for each in documents if each["taken"] == taken)
         versions = ", ".join(f"{name} {text}" for name, text in one["versions"].items() if text)
         lines.append(
-            f"Taken {taken[:16].replace('T', ' ')} UTC on {one['cores']} cores of {one['processor']}, Linux {one['kernel']}, Python {one['python']}, "
-            f"commit {one['commit']}. {versions}."
+            f"Taken {taken[:16].replace('T', ' ')} UTC on {one['cores']} cores of {one['processor']}, Linux {one['kernel']}, "
+            f"Python {one['python']}, commit {one['commit']}. {versions}."
         )
     return "\n\n".join(lines)
 

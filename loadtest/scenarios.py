@@ -74,21 +74,17 @@ class Scenario:
         return replace(self, headers=tuple((n, f"{v}; {cookie}" if n == "Cookie" else v) for n, v in self.headers))
 
 
-PRODUCTION = Setting(production=True)
+STICKY = Setting(sticky=True)
+PRODUCTION = Setting(sticky=True, log=True)
 
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
         Scenario("small-get", "GET, 12 browser headers, 100-byte answer"),
         Scenario("many-users", "GET, 12 headers from 5,000 browsers in turn, 100-byte answer", users=5000, headers=OWN_HEADERS),
-        Scenario("production", "GET as before, sticky by cookie, JSON access log, metrics", setting=PRODUCTION),
-        Scenario(
-            "production-users",
-            "the same from 5,000 browsers in turn",
-            users=5000,
-            headers=OWN_HEADERS,
-            setting=PRODUCTION,
-        ),
+        Scenario("sticky", "GET as before, users kept to their version by cookie, metrics", setting=STICKY),
+        Scenario("sticky-users", "the same from 5,000 browsers in turn", users=5000, headers=OWN_HEADERS, setting=STICKY),
+        Scenario("production", "the same from one browser, with a JSON access log", setting=PRODUCTION),
         Scenario("post-16k", "POST of 16 KiB, 12 browser headers, 100-byte answer", method="POST", request_bytes=16 * KIB),
         Scenario("get-64k", "GET, 12 browser headers, 64 KiB answer", answer_bytes=64 * KIB),
         Scenario("get-1m", "GET, 12 browser headers, 1 MiB answer", answer_bytes=KIB * KIB, connections=16),

@@ -11,12 +11,13 @@ PLAIN_CLIENTS = 1024
 class Setting:
     """The plain one: one worker, plain HTTP, no access log, a random split.
 
-    ``production``: users stay with a version by their ``session`` cookie (or by one that the proxy sets, where it cannot hash theirs),
-    a JSON access log in a file, metrics that a scraper could read. ``clients``: connections that have to fit. ``routes`` and
+    ``sticky``: users stay with a version by their ``session`` cookie (or by one that the proxy sets, where it cannot hash theirs),
+    metrics that a scraper could read. ``log``: a JSON access log in a file. ``clients``: connections that have to fit. ``routes`` and
     ``versions`` are headgate's alone.
     """
 
-    production: bool = False
+    sticky: bool = False
+    log: bool = False
     tls: bool = False
     workers: int = 1
     clients: int = PLAIN_CLIENTS
@@ -26,7 +27,13 @@ class Setting:
     @property
     def features(self) -> frozenset[str]:
         """What a contender may be without."""
-        there = {"production": self.production, "tls": self.tls, "workers": self.workers > 1, "clients": self.clients > PLAIN_CLIENTS}
+        there = {
+            "sticky": self.sticky,
+            "log": self.log,
+            "tls": self.tls,
+            "workers": self.workers > 1,
+            "clients": self.clients > PLAIN_CLIENTS,
+        }
         return frozenset(name for name, wanted in there.items() if wanted)
 
 

@@ -18,8 +18,8 @@ def launch(site: Site) -> Launch:
         "port": site.port,
         "admin_port": site.admin_port,
         "origins": site.origins,
-        "production": site.setting.production,
-        "log": str(site.log),
+        "sticky": site.setting.sticky,
+        "log": str(site.log) if site.setting.log else "",
         "certificate": str(site.certificate) if tls else "",
         "key": str(site.key) if tls else "",
     }

@@ -35,7 +35,7 @@ class Proxy:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._origins: list[int] = settings["origins"]
-        self._production: bool = settings["production"]
+        self._sticky: bool = settings["sticky"]
         self._session: aiohttp.ClientSession | None = None
 
     async def open(self, _: web.Application) -> None:
@@ -54,15 +54,15 @@ class Proxy:
             await self._session.close()
 
     def choose(self, request: web.Request) -> int:
-        """The version: by the user's session in production, else by chance."""
-        if self._production and (session := request.cookies.get("session")):
+        """The version: by the user's session, or by chance."""
+        if self._sticky and (session := request.cookies.get("session")):
             return int(crc32(session.encode()) % 100 < 5)
         return int(random.random() < 0.05)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Forward one request."""
         version = self.choose(request)
-        if not self._production:
+        if not self._sticky:
             return await self.forward(request, version)
         with SECONDS.labels("ab"[version]).time():
             answer = await self.forward(request, version)
@@ -134,12 +134,13 @@ def main(settings: dict[str, Any]) -> None:
     app.on_startup.append(proxy.open)
     app.on_cleanup.append(proxy.close)
     log = None
-    if settings["production"]:
+    if settings["sticky"]:
+        start_http_server(settings["admin_port"], "127.0.0.1")
+    if settings["log"]:
         log = logging.getLogger("access")
         log.setLevel(logging.INFO)
         log.propagate = False
         log.addHandler(logging.FileHandler(settings["log"]))
-        start_http_server(settings["admin_port"], "127.0.0.1")
     context = None
     if settings["certificate"]:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

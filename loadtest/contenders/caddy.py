@@ -20,7 +20,7 @@ def launch(site: Site) -> Launch:
 
 def configuration(site: Site) -> dict[str, Any]:
     """In Caddy's own JSON; a Caddyfile is translated to it."""
-    production = site.setting.production
+    sticky = site.setting.sticky
     server: dict[str, Any] = {
         "listen": [f"127.0.0.1:{site.port}"],
         "protocols": ["h1"],
@@ -29,9 +29,10 @@ def configuration(site: Site) -> dict[str, Any]:
     }
     apps: dict[str, Any] = {"http": {"servers": {"web": server}}}
     logs: dict[str, Any] = {"default": {"level": "ERROR", "exclude": ["http.log.access"]}}
-    if production:
-        server["logs"] = {}
+    if sticky:
         apps["http"]["metrics"] = {}
+    if site.setting.log:
+        server["logs"] = {}
         logs["access"] = {
             "writer": {"output": "file", "filename": str(site.log), "roll": False},
             "include": ["http.log.access"],
@@ -40,12 +41,12 @@ def configuration(site: Site) -> dict[str, Any]:
         server["tls_connection_policies"] = [{"default_sni": "shop.example", "fallback_sni": "shop.example"}]
         files = {"certificate": str(site.certificate), "key": str(site.key)}
         apps["tls"] = {"certificates": {"load_files": [files]}}
-    return {"admin": {"disabled": not production, "listen": f"127.0.0.1:{site.admin_port}"}, "logging": {"logs": logs}, "apps": apps}
+    return {"admin": {"disabled": not sticky, "listen": f"127.0.0.1:{site.admin_port}"}, "logging": {"logs": logs}, "apps": apps}
 
 
 def proxy(site: Site) -> dict[str, Any]:
     """The handler: it adds X-Forwarded-For, -Proto and -Host and Via by itself."""
-    policy: dict[str, Any] = {"policy": "cookie", "name": "version", "fallback": SPLIT} if site.setting.production else SPLIT
+    policy: dict[str, Any] = {"policy": "cookie", "name": "version", "fallback": SPLIT} if site.setting.sticky else SPLIT
     return {
         "handler": "reverse_proxy",
         "upstreams": [{"dial": f"127.0.0.1:{port}"} for port in site.origins],

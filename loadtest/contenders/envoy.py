@@ -42,7 +42,7 @@ def bootstrap(site: Site) -> dict[str, Any]:
     made: dict[str, Any] = {
         "static_resources": {"listeners": [{"address": address(site.port), "filter_chains": [chain]}], "clusters": clusters}
     }
-    if site.setting.production:
+    if site.setting.sticky:
         made["admin"] = {"address": address(site.admin_port)}  # its statistics are always counted; this is where they are read
     return made
 
@@ -79,9 +79,10 @@ def connection_manager(site: Site) -> dict[str, Any]:
     split: dict[str, Any] = {"clusters": [{"name": "a", "weight": 95}, {"name": "b", "weight": 5}]}
     route: dict[str, Any] = {"weighted_clusters": split, "timeout": "30s"}
     more: dict[str, Any] = {}
-    if site.setting.production:
+    if site.setting.sticky:
         split["use_hash_policy"] = True
         route["hash_policy"] = [{"cookie": {"name": "session"}}]
+    if site.setting.log:
         more["access_log"] = [log(site)]
     return {
         **more,

@@ -60,10 +60,10 @@ def configuration(site: Site) -> str:
         clients=max(8192, setting.clients + 1000),
         scheme="https" if setting.tls else "http",
         tls=f" ssl crt {site.folder}/site.pem" if setting.tls else "",
-        split="req.cook(session),crc32(1),mod(100)" if setting.production else "rand(100)",
-        log=LOG if setting.production else "",
+        split="req.cook(session),crc32(1),mod(100)" if setting.sticky else "rand(100)",
+        log=LOG if setting.log else "",
     )
-    return text + METRICS.format(admin=site.admin_port) if setting.production else text
+    return text + METRICS.format(admin=site.admin_port) if setting.sticky else text
 
 
 def launch(site: Site) -> Launch:

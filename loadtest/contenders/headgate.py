@@ -41,9 +41,9 @@ def configuration(site: Site, service: str = "") -> str:
         b=b,
         workers=setting.workers,
         tls=f", tls: {{certificates: [{{cert: {site.certificate}, key: {site.key}}}]}}" if setting.tls else "",
-        log=f'access_log: {{path: "{site.log}"}}' if setting.production else "",
+        log=f'access_log: {{path: "{site.log}"}}' if setting.log else "",
         versions=more_versions(setting, a),
-        service="    sticky: {by: cookie, name: session}" if setting.production else service,
+        service="    sticky: {by: cookie, name: session}" if setting.sticky else service,
         routes=more_routes(setting),
     )
 
@@ -83,4 +83,4 @@ def launch_plane(site: Site) -> Launch:
 
 
 HEADGATE = Contender("headgate", missing, launch, lambda: [sys.executable, "-m", "proxy", "version"])
-PLANE_ALONE = Contender("plane-alone", missing, launch_plane, aside=True, without=frozenset({"production", "tls", "workers"}))
+PLANE_ALONE = Contender("plane-alone", missing, launch_plane, aside=True, without=frozenset({"sticky", "log", "tls", "workers"}))

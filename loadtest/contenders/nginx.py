@@ -1,4 +1,4 @@
-"""nginx as a proxy: one worker, kept-alive upstreams, the split by a hash of the request id, or of the session in production."""
+"""nginx as a proxy: one worker, kept-alive upstreams, the split by a hash of the request id, or of the session."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ BODY = """\
   upstream a {{ server 127.0.0.1:{a}; keepalive 256; keepalive_requests 1000000000; keepalive_timeout 300s; }}
   upstream b {{ server 127.0.0.1:{b}; keepalive 256; keepalive_requests 1000000000; keepalive_timeout 300s; }}
 {log}
+{metrics}
   server {{
     listen 127.0.0.1:{port} {tls} {reuse} backlog=1024;
 {extra}
@@ -32,7 +33,9 @@ BODY = """\
 LOG = """\
   log_format json escape=json '{{"at":"$time_iso8601","client":"$remote_addr","method":"$request_method","host":"$http_host",'
     '"path":"$uri","code":$status,"seconds":$request_time,"version":"$version","request_id":"$request_id"}}';
-  access_log {path} json;
+  access_log {path} json;"""
+
+METRICS = """\
   server {{ listen 127.0.0.1:{admin}; location = /metrics {{ stub_status; }} }}"""
 
 COPIES = """\
@@ -54,8 +57,9 @@ def configuration(site: Site, *, mirror: bool = False, share: str = "95%") -> st
         a=a,
         b=b,
         share=share,
-        split="$cookie_session" if setting.production else "$request_id",
-        log=LOG.format(path=site.log, admin=site.admin_port) if setting.production else "",
+        split="$cookie_session" if setting.sticky else "$request_id",
+        log=LOG.format(path=site.log) if setting.log else "",
+        metrics=METRICS.format(admin=site.admin_port) if setting.sticky else "",
         tls="ssl" if setting.tls else "",
         extra="\n".join(
             (
@@ -71,7 +75,7 @@ def configuration(site: Site, *, mirror: bool = False, share: str = "95%") -> st
         who="nginx",
         workers=setting.workers,
         connections=max(4096, 2 * setting.clients),
-        log="" if setting.production else "access_log off;",
+        log="" if setting.log else "access_log off;",
         body=body,
     )
 

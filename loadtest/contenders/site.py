@@ -32,7 +32,7 @@ class Site:
 
     @property
     def log(self) -> Path:
-        """The access log of a production setting."""
+        """The access log, where the setting wants one."""
         return self.folder / "access.log"
 
 
@@ -64,7 +64,7 @@ class Contender:
     unsaid: frozenset[str] = frozenset()
 
 
-FLOOR_WITHOUT = frozenset({"production", "tls", "workers", "clients"})
+FLOOR_WITHOUT = frozenset({"sticky", "log", "tls", "workers", "clients"})
 """What a byte relay has none of; and an idle client of one has an idle connection to the origin too, which is no floor."""
 
 

@@ -25,8 +25,9 @@ def static_part(site: Site, dynamic: str) -> dict[str, Any]:
         "providers": {"file": {"filename": dynamic, "watch": False}},
         "serversTransport": {"maxIdleConnsPerHost": 256},
     }
-    if site.setting.production:
+    if site.setting.log:
         found["accessLog"] = {"filePath": str(site.log), "format": "json"}
+    if site.setting.sticky:
         found["entryPoints"]["metrics"] = {"address": f"127.0.0.1:{site.admin_port}"}
         found["metrics"] = {"prometheus": {"entryPoint": "metrics", "addServicesLabels": True}}
     return found
@@ -35,7 +36,7 @@ def static_part(site: Site, dynamic: str) -> dict[str, Any]:
 def dynamic_part(site: Site) -> dict[str, Any]:
     """The route, the split, and what it does not add by itself. It has no request id without a plugin."""
     weighted: dict[str, Any] = {"services": [{"name": "a", "weight": 95}, {"name": "b", "weight": 5}]}
-    if site.setting.production:
+    if site.setting.sticky:
         weighted["sticky"] = {"cookie": {"name": "version"}}
     services = {
         name: {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}]}}

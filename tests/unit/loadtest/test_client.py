@@ -9,7 +9,9 @@ from loadtest.answers import differences
 from loadtest.faults import RigError
 from loadtest.scenarios import BROWSER_HEADERS, SCENARIOS
 
-GOOD = 'Running\n{"requests": 1000, "duration_us": 2000000, "p50_us": 900, "p99_us": 1500, "p999_us": 2500, "broken": 0, "statuses": 0}\n'
+GOOD = (
+    'Running\n{"requests": 1000, "duration_us": 2000000, "p50_us": 900, "p99_us": 1500, "p999_us": 2500, "broken": 0, "statuses": 0}\n'
+)
 
 
 def test_figures_are_read_from_the_last_line() -> None:
@@ -68,3 +70,15 @@ def test_a_proxy_that_forwards_alike_differs_in_nothing() -> None:
 @pytest.mark.parametrize("name", list(TOLD))
 def test_a_header_that_is_not_forwarded_is_found(name: str) -> None:
     assert [f"{name} was ''"] == differences({**TOLD, name: ""})
+
+
+def test_a_user_keeps_the_cookie_that_the_proxy_gave() -> None:
+    assert 'theme=dark; consent=yes; version=a"' in client.script(SCENARIOS["production"], "version=a")
+
+
+def test_what_a_proxy_cannot_say_is_no_difference() -> None:
+    assert [] == differences({**TOLD, "request-id": ""}, unsaid={"request-id"})
+
+
+def test_over_tls_the_origin_is_to_hear_https() -> None:
+    assert ["proto was 'http'"] == differences(TOLD, "https")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
 
 from loadtest import budgets, report
+from loadtest.casts import cast, default
 from loadtest.compare import Result, order, quietest
 from loadtest.faults import RigError
 from loadtest.scenarios import SCENARIOS
@@ -88,9 +92,54 @@ def test_a_budget_that_is_not_whole_is_refused(text: str) -> None:
         budgets.parse(text)
 
 
-def test_the_budgets_of_the_project_name_its_scenarios_and_contenders() -> None:
-    from loadtest.contenders import CONTENDERS
+def test_a_budget_of_a_peer_that_was_not_asked_for_is_left_out() -> None:
+    limits = budgets.parse("[small-get.envoy]\nwant = 0.7\nbound = 0.9\nreason = 'r'")
 
+    assert [] == budgets.compare(result(headgate=[15.0], haproxy=[10.0]), limits, ["headgate", "haproxy"])
+
+
+def test_a_budget_may_hold_a_variant_against_the_plain_one() -> None:
+    limits = budgets.parse('[growth.routes]\nsubject = "headgate, 9 routes"\npeer = "headgate"\nwant = 1\nbound = 1.2\nreason = "r"')
+    grown = Result(SCENARIOS["growth"], {"headgate": [turn(10.0)], "headgate, 9 routes": [turn(13.0)]})
+
+    assert [1.3] == [outcome.measured for outcome in budgets.compare(grown, limits)]
+
+
+def test_a_budget_may_be_about_another_figure() -> None:
+    limits = budgets.parse('[idle-5k.envoy]\nfigure = "resting_mib"\nwant = 1\nbound = 1.2\nreason = "r"')
+    idle = Result(
+        SCENARIOS["idle-5k"], {name: [replace(turn(1.0), resting_mib=mib)] for name, mib in (("headgate", 60), ("envoy", 50))}
+    )
+
+    assert [1.2] == [outcome.measured for outcome in budgets.compare(idle, limits)]
+
+
+def test_a_budget_about_a_figure_that_is_not_measured_is_refused() -> None:
+    limits = budgets.parse('[small-get.haproxy]\nfigure = "resting_mib"\nwant = 1\nbound = 1.2\nreason = "r"')
+
+    with pytest.raises(RigError, match="no figure 'resting_mib'; it has cpu_us"):
+        budgets.compare(result(headgate=[15.0], haproxy=[10.0]), limits)
+
+
+def test_the_budgets_of_the_project_name_its_scenarios_contenders_and_figures() -> None:
     limits = budgets.parse(budgets.FILE.read_text(encoding="utf-8"))
+    players = {name: {each.name for each in cast(scenario, default())} for name, scenario in SCENARIOS.items()}
 
-    assert [] == [b for b in limits if b.scenario not in SCENARIOS or b.peer not in CONTENDERS]
+    assert [] == [b for b in limits if not {b.peer, b.subject} <= players.get(b.scenario, set())]
+    assert all(budgets.figure(Result(SCENARIOS[b.scenario]), b) for b in limits)
+
+
+def test_more_requests_cost_less() -> None:
+    two = Result(SCENARIOS["workers"], {"headgate": [turn(10.0)], "headgate, 2 workers": [turn(5.0)]})
+
+    assert 2.0 == report.ratio(two, "headgate", "headgate, 2 workers").middle
+
+
+def test_a_variant_is_held_against_the_plain_one() -> None:
+    assert ["headgate", "headgate", "nginx"] == [report.subject_of(name) for name in ("headgate", "nginx", "nginx, 2 workers")]
+
+
+def test_a_result_is_read_as_it_was_written() -> None:
+    before = Result(SCENARIOS["production"], {"headgate": [turn(10.0), turn(11.0)]})
+
+    assert before == report.read(json.loads(json.dumps(report.document(before, {}))))
