@@ -121,10 +121,8 @@ class Exchange(Attempts):
             seen_by = self if self._mirrored is None else self._mirrored.tap.sending()
             upstream.start(seen_by, self._head, now + (self._rules or leg).response_s)
             return
-        upstream.start(self, self._head, inf)
-        if self._pending:
-            upstream.transport.writelines(self._pending)
-            self._pending = []
+        pending, self._pending = self._pending, []
+        upstream.start(self, self._head, inf, pending)
         if self.request_sent:
             upstream.set_deadline(now + (self._rules or leg).response_s)
         else:

@@ -87,8 +87,11 @@ class Upstream(asyncio.Protocol):
 
     # -- towards the origin -------------------------------------------------------------------------------------------------------
 
-    def start(self, exchange: Taker, head: bytes, answer_due: float) -> None:
-        """Begin an exchange on this connection, which is idle; ``answer_due`` is inf while a body is still to come."""
+    def start(self, exchange: Taker, head: bytes, answer_due: float, body: list[bytes] | None = None) -> None:
+        """Begin an exchange on this connection, which is idle; ``answer_due`` is inf while a body is still to come.
+
+        What there is of the ``body`` leaves with the head, in one system call: each wakes the origin.
+        """
         assert self.exchange is None, "one exchange at a time"
         self.exchange = exchange
         self.seen = self._in_body = False
@@ -96,7 +99,10 @@ class Upstream(asyncio.Protocol):
         self.deadline = answer_due
         if answer_due < self.wake_at:
             self._plane.wheel.schedule(self, answer_due)
-        self.transport.write(head)
+        if body:
+            self.transport.writelines([head, *body])
+        else:
+            self.transport.write(head)
 
     def set_deadline(self, deadline: float) -> None:
         """Move the time-out."""

@@ -30,12 +30,10 @@ async def test_an_answer_is_relayed_byte_for_byte() -> None:
 
 
 async def test_the_end_of_one_connection_is_told_to_its_client_alone() -> None:
-    """The head of an answer that repeats is made once for those whose connection ends, and left as it is for the others."""
     talk = Conversation()
     heard = []
     for asked in (GET[:-2] + b"Connection: close\r\n\r\n", GET) * 2:
-        client = talk.another_client()
-        await client.says(asked)
+        await (client := talk.another_client()).says(asked)
         await talk.origin_says(OK)
         heard.append(client.heard())
 

@@ -36,6 +36,22 @@ async def test_an_idle_connection_is_closed_before_the_origin_would() -> None:
     await talk.end()
 
 
+async def test_a_body_that_came_whole_leaves_with_its_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One system call, which wakes the origin once."""
+    talk = Conversation()
+    await talk.client.says(GET)
+    await talk.origin_says(OK)
+    talk.origin_heard()
+    writes: list[int] = []
+    monkeypatch.setattr(talk.origin(), "write", lambda data: writes.append(len(data)))
+    body = b"b" * 16384
+    await talk.client.says(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 16384\r\n\r\n" + body)
+
+    assert 1 == len(writes)
+    assert writes[0] > len(body)
+    await talk.end()
+
+
 async def test_a_connection_whose_end_was_heard_is_not_taken_again() -> None:
     """Rule 38."""
     talk = Conversation()
