@@ -143,6 +143,9 @@ class Walk(RuleBasedStateMachine):
             assert places[0] == places[1], "what changes is recorded"
         assert self.position.rollout >= before.rollout
         self.keep_frozen(before, event)
+        self.a_version_with_weight_has_endpoints_in_service()
+        self.at_rest_and_on_the_way_back_the_candidate_has_nothing()
+        self.the_workers_were_told_what_the_position_says()
 
     def follow(self, records: list[Record]) -> None:
         """The history tells the whole story: each record begins where the one before ended."""
