@@ -296,7 +296,7 @@ class Walk(RuleBasedStateMachine):
         assert all(ask.key == self.position.asking for ask in open_question(self.position))
 
 
-Walk.TestCase.settings = settings(max_examples=250, stateful_step_count=30, deadline=None)
+Walk.TestCase.settings = settings(max_examples=150, stateful_step_count=30, deadline=None)
 test_random_events_never_leave_the_table = Walk.TestCase
 
 
