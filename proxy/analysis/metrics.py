@@ -22,8 +22,9 @@ When each look over a limit was a fail, 10 to 32 % of versions as good as stable
 
 Both alike
 ----------
-What stable breaks as surely over the same seconds is not the candidate's fault, though the limit be absolute: it holds, and how much
-worse the candidate is than stable is the guard's to say, and ``max_ratio``'s.
+A candidate over an absolute limit is not at fault where it is no worse than stable over the same seconds, beyond chance, or stable
+is surely over that limit too: whatever strikes both holds, and how much worse than an ill stable it is, is the guard's to say. Without
+answers of stable the limit stands alone.
 
 Against stable
 --------------
@@ -131,7 +132,11 @@ def _rate(check: Check, candidate: Side, stable: Side | None, seconds: float, wh
             assert value is not None
             said = _broken(check, value, limit, _percent)
             if limit.bound <= 0 or _surely(candidate.failures, allowed, allowed * limit.doubt):
-                if stable is not None and not limit.origin and _fails_too(stable, limit.bound):
+                if (
+                    not limit.origin
+                    and stable is not None
+                    and not _to_blame(candidate.failures, has, stable.failures, stable.requests, limit.bound)
+                ):
                     return _both(said, value, limit.bound, stable.failures / stable.requests, _percent)
                 return Measurement("fail", said, value, limit.bound, told)
             doubtful = doubtful or _doubtful(said, candidate.failures, has, what, limit.bound * has, value, limit.bound, told)
@@ -158,8 +163,9 @@ def _latency(check: Check, stretch: Stretch, q: float) -> Measurement:
         if limit.upper and value > limit.bound:
             said, beyond = _broken(check, value, limit, _seconds), round(_slower(latency, limit.bound))
             if _surely(beyond, allowed, allowed * q * limit.doubt):
-                if not limit.origin and (theirs := _slow_too(stretch.stable.latency, q, limit.bound)) is not None:
-                    return _both(said, value, limit.bound, theirs, _seconds)
+                theirs = stretch.stable.latency
+                if not limit.origin and not _to_blame(beyond, has, round(_slower(theirs, limit.bound)), sum(theirs.values()), 1 - q):
+                    return _both(said, value, limit.bound, quantile(theirs, q) or 0.0, _seconds)
                 return Measurement("fail", said, value, limit.bound, of_stable)
             doubtful = doubtful or _doubtful(said, beyond, has, what, allowed, value, limit.bound, of_stable)
     return doubtful or _held(check, value, bounds, of_stable, _seconds)
@@ -219,26 +225,20 @@ def _doubtful(
     return Measurement("no_data", told, value, bound, of_stable)
 
 
-def _fails_too(stable: Side, bound: float) -> bool:
-    """Whether stable breaks a rate's limit over the same seconds, and chance does not explain it."""
-    if bound <= 0:
-        return stable.failures > 0
-    allowed = bound * max(stable.requests, requests_needed(bound))
-    return stable.requests >= REQUESTS_MIN and _surely(stable.failures, allowed, allowed)
-
-
-def _slow_too(latency: Mapping[int, int], q: float, bound_s: float) -> float | None:
-    """Stable's quantile, if it is surely over a limit over the same seconds."""
-    has = sum(latency.values())
-    value = quantile(latency, q) if has >= answers_needed(q) else None
-    if value is None or value <= bound_s:
-        return None
-    allowed = (1 - q) * has
-    return value if _surely(round(_slower(latency, bound_s)), allowed, allowed * q) else None
+def _to_blame(beyond: int, has: int, of_stable: int, stable_has: int, allowed: float) -> bool:
+    """Whether it is the candidate that is beyond a limit: more often than stable over the same seconds, beyond chance, and stable not
+    surely beyond it too. ``allowed`` is the share that may be. True without stable's answers: there is nobody to share the blame."""
+    if not stable_has:
+        return True
+    expected, may = of_stable / stable_has * has, allowed * stable_has
+    worse = beyond > expected + DEVIATIONS * math.sqrt(expected * (1 + has / stable_has))
+    return worse and not _surely(of_stable, may, may)
 
 
 def _both(said: str, value: float, bound: float, of_stable: float, unit: _Unit) -> Measurement:
-    told = f"{said}, and so is stable's {unit(of_stable)} over the same seconds: not the candidate's fault"
+    told = (
+        f"{said}, and stable's {unit(of_stable)} over the same seconds is no better, as far as can be told: not the candidate's fault"
+    )
     return Measurement("no_data", told, value, bound, of_stable)
 
 
