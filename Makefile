@@ -76,7 +76,7 @@ check: setup ## format, lint, types, house rules
 	@$(PYTEST) tests/house
 
 e2e: e2e-setup ## tests that start real processes, and slow ones (minutes)
-	@$(PYTEST) -m "e2e or slow" tests
+	@$(PYTEST) -n 2 --dist worksteal -m "e2e or slow" tests
 
 switches: e2e-setup ## 200 atomic switches under load, and every accident on the way (SWITCHES=n for another number; minutes)
 	@HEADGATE_SWITCHES=$${SWITCHES:-200} $(PYTEST) tests/e2e/test_switch.py

@@ -151,7 +151,9 @@ async def test_more_waiting_reloads_than_the_bound_are_turned_away() -> None:
         assert {"unchanged"} == {(await task).outcome for task in tasks}
 
 
-@pytest.mark.parametrize(("source", "expected"), [("api", "configuration (user ada)"), ("file", "configuration"), ("HUP", "configuration")])
+@pytest.mark.parametrize(
+    ("source", "expected"), [("api", "configuration (user ada)"), ("file", "configuration"), ("HUP", "configuration")]
+)
 async def test_the_history_names_who_asked_for_the_reload_that_began_a_rollout(source: str, expected: str) -> None:
     async with bench() as b:
         b.file = intent(service("v2"), digest="d2")
