@@ -151,7 +151,8 @@ def compare(options: argparse.Namespace) -> int:
     scenarios = asked(options)
     how = Options(options.rounds, options.seconds, not options.no_pin, options.attempts)
     limits = budgets.parse(budgets.FILE.read_text())
-    about = {**machine.about(contenders), "rounds": how.rounds, "seconds": how.seconds}
+    command = " ".join(["python -m loadtest", *sys.argv[1:]])
+    about = {**machine.about(contenders), "command": command, "rounds": how.rounds, "seconds": how.seconds}
     peers = options.only.split(",") if options.only else ()
     documents, holds = [], True
     with Rig(contenders, how.pin, print) as rig:

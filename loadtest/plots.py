@@ -59,8 +59,8 @@ def panel(axis: Any, result: Result) -> None:
     whiskers = [[s.middle - s.least for _, s, _ in rows], [s.most - s.middle for _, s, _ in rows]]
     axis.barh(range(len(rows)), middles, xerr=whiskers, color=[tint for *_, tint in rows], error_kw={"linewidth": 0.8})
     decimals = compared(result.scenario.kind).decimals
-    for at, middle in enumerate(middles):
-        axis.text(middle, at, f" {middle:.{decimals}f}", va="bottom", fontsize=6)
+    for at, (_, spread, _) in enumerate(rows):
+        axis.text(spread.most, at, f" {spread.middle:.{decimals}f}", va="center", fontsize=6)
     axis.set_yticks(range(len(rows)), [name for name, *_ in rows])
     axis.invert_yaxis()
     axis.set_title(f"{result.scenario.name}: {compared(result.scenario.kind).title}", loc="left")

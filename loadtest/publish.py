@@ -72,7 +72,9 @@ def summary(results: Sequence[Result]) -> str:
 def page(documents: Documents, heading: str = "##") -> str:
     """Everything as Markdown: on what it was measured, the ratios at a glance, a table a scenario."""
     results = [report.read(document) for document in documents]
-    parts = [about(documents), f"{heading} Ratios: headgate / it", summary(results)]
+    loud = [result.scenario.name for result in results if report.noise(result)]
+    warned = [f"**Of a busy machine: {len(loud)} of {len(results)} scenarios were disturbed; see the notes below.**"] if loud else []
+    parts = [about(documents), *warned, f"{heading} Ratios: headgate / it", summary(results)]
     for document, result in zip(documents, results, strict=True):
         rounds = f"{document['rounds']} rounds of {document['seconds']} s" if "rounds" in document else ""
         parts += [f"{heading} {result.scenario.name}", f"{result.scenario.title}. {rounds}".strip(), report.table(result, short=True)]
@@ -86,8 +88,9 @@ def about(documents: Documents) -> str:
     for taken in dict.fromkeys(document["taken"] for document in documents):
         one = next(each for each in documents if each["taken"] == taken)
         versions = ", ".join(f"{name} {text}" for name, text in one["versions"].items() if text)
+        command = f"`{one['command']}`. " if "command" in one else ""
         lines.append(
-            f"Taken {taken[:16].replace('T', ' ')} UTC on {one['cores']} cores of {one['processor']}, Linux {one['kernel']}, "
+            f"{command}Taken {taken[:16].replace('T', ' ')} UTC on {one['cores']} cores of {one['processor']}, Linux {one['kernel']}, "
             f"Python {one['python']}, commit {one['commit']}. {versions}."
         )
     return "\n\n".join(lines)
