@@ -98,14 +98,20 @@ class Leg:
             kept = before.ejector if before is not None else None
             self.ejector = kept if kept is not None and kept.plan == self._ejection else Ejector(self._ejection)
             self.ejector.judged = self.pools
+        self.secure(self.secured)
         for pool in (*self.pools, *self.spare):
             pool.backlog = self.backlog
-            pool.secure(self.secured)
             pool.watch(self._health)
         if before is not None:
             for pool in self.pools:
                 if pool not in before.pools:
                     pool.warm_from = perf_counter()
+
+    def secure(self, secured: Secured | None) -> None:
+        """Make its connections so from now on, those of copies of its requests too."""
+        self.secured = secured
+        for pool in (*self.pools, *self.spare, *(self.mirror.pools if self.mirror is not None else ())):
+            pool.secure(secured)
 
     def fall_back_on(self, stable: Leg) -> None:
         """This is the candidate's leg, and ``stable`` answers what it fails."""

@@ -108,6 +108,11 @@ class Mirror:
             head = self._redacted.sub(b"", head)
         return head[:-2] + b"X-Headgate-Shadow: 1\r\n\r\n"
 
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """All that copies may use."""
+        return (*self._pools, *self._noise)
+
     def places(self) -> list[Pool]:
         """An endpoint of the shadow version, and one of the noise version if there is one."""
         return [_any_of(pools) for pools in (self._pools, self._noise) if pools]

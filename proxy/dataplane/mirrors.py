@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from proxy.dataplane.capture import Store
 from proxy.dataplane.comparing import Comparing
 from proxy.dataplane.mirror import Count, Mirror
-from proxy.dataplane.origin_tls import Secured
 from proxy.dataplane.pool import Pool
 from proxy.errors import PlanRefused
 from proxy.model.plan import RoutePlan, ServicePlan
@@ -39,7 +38,7 @@ class Mirrors:
         self._made: dict[PoolKey, Pool] = {}
         self._counts: dict[tuple[str, str], Count] = {}
 
-    def compile(self, service: ServicePlan, legs: list[Leg], secured: Secured | None) -> None:
+    def compile(self, service: ServicePlan, legs: list[Leg]) -> None:
         """Hang the service's mirror on the legs whose requests are copied. Raises PlanRefused.
 
         Those are stable's where there is one: a candidate's answers are no measure. A version is never held against itself.
@@ -52,7 +51,7 @@ class Mirrors:
             if name not in versions:
                 raise PlanRefused(f"service {service.name}: shadow names the version {name!r}, which does not exist")
         pools = [
-            [self._pool((service.name, name, endpoint), secured) for endpoint in versions[name].endpoints] if name else []
+            [self._pool((service.name, name, endpoint)) for endpoint in versions[name].endpoints] if name else []
             for name in (plan.version, plan.noise)
         ]
         mirror = Mirror(self._plane, plan, self._count(service.name, plan.version), *pools)
@@ -61,11 +60,10 @@ class Mirrors:
             if version not in (plan.version, plan.noise) and version == (service.stable or version):
                 leg.mirror = mirror
 
-    def _pool(self, key: PoolKey, secured: Secured | None) -> Pool:
+    def _pool(self, key: PoolKey) -> Pool:
         pool = self._pools.get(key) or self._made.get(key)
         if pool is None:
             pool = self._made[key] = Pool(self._plane, *key)
-            pool.secure(secured)
         return pool
 
     def _count(self, service: str, version: str) -> Count:
@@ -87,12 +85,6 @@ class Mirrors:
         for key, pool in pools.items():
             if key not in wanted:
                 pool.retire()
-
-    def refresh(self, service: str, secured: Secured | None) -> None:
-        """The service's TLS files have changed."""
-        for key, pool in self._pools.items():
-            if key[0] == service:
-                pool.secure(secured)
 
     def take(self) -> list[ShadowDelta]:
         """What was counted since the last call; counts of services that are gone are let go once all of theirs is told."""

@@ -75,9 +75,7 @@ class OriginContexts(dict[str, Secured]):
             if secured is None or (new := secured.renewed()) is None:
                 continue
             for leg in split.legs:
-                leg.secured = new
-                for pool in (*leg.pools, *leg.spare):
-                    pool.secure(new)
+                leg.secure(new)
             if self.get(service) is secured:
                 self[service] = new
 

@@ -194,7 +194,7 @@ class DataPlane:
         for leg in legs:
             leg.siblings = legs
             leg.secured = secured
-        self.mirrors.compile(service, legs, secured)
+        self.mirrors.compile(service, legs)
         if service.fallback and service.candidate in by_name and service.stable in by_name:
             by_name[service.candidate].fall_back_on(by_name[service.stable])
         return legs

@@ -15,7 +15,7 @@ from proxy.dataplane.plane import DataPlane
 from proxy.errors import PlanRefused
 from proxy.model.intent import Certificate
 from proxy.model.plan import RoutePlan
-from proxy.model.service import Endpoint, OriginTls, Version
+from proxy.model.service import Endpoint, OriginTls, Shadow, Version
 from tests.integration.dataplane.test_door import told
 from tests.integration.dataplane.test_tls import repeating
 from tests.kit.certificates import Authority
@@ -197,6 +197,48 @@ def test_changed_files_are_used_by_new_connections_and_what_is_under_way_ends_on
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200"), "what was under way was cut"
             writer.close()
             assert (1, {"shop": ""}) == (plane.snapshot().endpoints[0].idle, plane.snapshot().origin_tls), "the old connection is kept"
+
+    on_uvloop(run)
+
+
+def mirrored(port: int, ca: Path, generation: int) -> RoutePlan:
+    """Requests go to v1, their copies to v2, both at the same origin."""
+    versions = tuple(Version(name, (Endpoint("127.0.0.1", port, tls=True),)) for name in ("v1", "v2"))
+    made = plan(versions=versions, weights=(1.0, 0.0), tls=OriginTls(ca=str(ca)), shadow=Shadow("v2", compare=False))
+    return msgspec.structs.replace(made, generation=generation)
+
+
+@pytest.mark.parametrize("how", ["file", "plan"])
+def test_copies_follow_what_their_service_trusts_as_requests_do(tmp_path: Path, how: str) -> None:
+    async def run() -> None:
+        old, new = Authority(tmp_path), Authority(tmp_path, "new")
+        context = server(old.issue("127.0.0.1"))
+        connections = 0
+        ended: list[str] = []
+
+        async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal connections
+            connections += 1
+            await repeating(reader, writer)
+
+        def copies() -> int:
+            ended.extend(result for delta in plane.snapshot().shadows for result in delta.results)
+            return len(ended)
+
+        async with origin(counting, ssl=context) as port, serving(mirrored(port, old.ca, 1)) as (plane, ours):
+            assert (await told(ours, GET)).startswith(b"HTTP/1.1 200")
+            await eventually(lambda: copies() == 1, 5, "the first copy did not end")
+            made = new.issue("127.0.0.1", file="renewed")
+            context.load_cert_chain(made.cert, made.key)
+            if how == "file":
+                old.ca.write_bytes(new.ca.read_bytes())
+                plane._look_at_files()
+            else:
+                plane.prepare(mirrored(port, new.ca, 2))
+                plane.commit(2)
+            assert (await told(ours, GET)).startswith(b"HTTP/1.1 200"), "the new authority is not trusted"
+            await eventually(lambda: copies() == 2, 5, "the second copy did not end")
+            assert (["uncompared"] * 2, 4) == (ended, connections), "a copy went on a connection of the old trust"
 
     on_uvloop(run)
 
