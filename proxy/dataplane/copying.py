@@ -53,6 +53,7 @@ class Copy:
         capture: Capture,
         *,
         head_request: bool,
+        logs_in: bool,
         bytes_max: int,
         timeout_s: float,
         on_end: Callable[[str], None],
@@ -70,7 +71,7 @@ class Copy:
         self.capture = capture
         self.head_request = head_request
         self.request_sent = True
-        self.logs_in = False
+        self.logs_in = logs_in
         self.idle_s = timeout_s
         self.trailers: list[bytes] = []
         self.deadline = perf_counter() + timeout_s

@@ -135,12 +135,13 @@ def _any_of(pools: Sequence[Pool]) -> Pool:
 class Mirrored:
     """One request and its copies. ``tap`` stands in the exchange's place at its connection."""
 
-    __slots__ = ("_copies", "_failures", "_mirror", "_original", "_over", "_plane", "_route", "_start", "_waiting", "tap")
+    __slots__ = ("_copies", "_failures", "_logs_in", "_mirror", "_original", "_over", "_plane", "_route", "_start", "_waiting", "tap")
 
     def __init__(self, plane: DataPlane, mirror: Mirror, exchange: Exchange, request: Request, route: str) -> None:
         self._plane = plane
         self._mirror = mirror
         self._start = request.start  # not the request itself: its object is the next one's as soon as it is answered
+        self._logs_in = request.logs_in
         self._route = route
         self._original: Seen | None = None
         self._copies: list[Copy] = []
@@ -162,6 +163,7 @@ class Mirrored:
                 marked,
                 Capture(self._plane.mirrors.store, plan.max_bytes),
                 head_request=head_request,
+                logs_in=self._logs_in,
                 bytes_max=plan.max_bytes,
                 timeout_s=plan.timeout_s,
                 on_end=lambda failure, index=index: self._copied(index, failure),  # type: ignore[misc]  # mypy infers no default's type

@@ -30,6 +30,7 @@ class Copied:
             HEAD,
             Capture(Store(), bytes_max),
             head_request=head_request,
+            logs_in=False,
             bytes_max=bytes_max,
             timeout_s=5.0,
             on_end=on_end,

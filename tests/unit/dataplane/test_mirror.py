@@ -90,6 +90,18 @@ async def test_a_copy_is_sent_after_the_original_without_credentials_and_marked(
     assert copy == lines + b"X-Headgate-Shadow: 1\r\n\r\n"
 
 
+@pytest.mark.parametrize(("scheme", "idle"), [(b"NTLM x", 0), (b"Basic x", 1)])
+async def test_a_connection_that_carried_the_login_of_a_copy_is_no_other_copys(scheme: bytes, idle: int) -> None:
+    talk = await talk_of(Shadow("v2", redact=()))
+    await talk.client.says(b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: " + scheme + b"\r\n\r\n")
+    assert scheme in talk.origin_heard(talk.to(9002))
+    await talk.origin_says(OK, talk.to(9001))
+    await talk.origin_says(OK, talk.to(9002))
+
+    assert [pool.idle for leg in talk.plane.table.splits["shop"].legs if leg.mirror for pool in leg.mirror.pools] == [idle]
+    await talk.end()
+
+
 async def test_the_client_gets_the_originals_answer_and_no_other(talk: Talk) -> None:
     await talk.client.says(GET)
     await talk.origin_says(OK.replace(b"hi", b"no"), talk.to(9002))
