@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 METHODS: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
 """What is copied: safe methods (RFC 9110 section 9.2.1). TRACE shows a request to whoever sent it, which here is nobody."""
 
-MARK: Final = b"\r\nx-headgate-shadow:"
-"""A request that has this line is a copy already, and is not copied again."""
-
 RESULTS: Final = ("match", "mismatch", "error", "uncompared")
 DROPPED: Final = ("in_flight", "memory", "stream", "original", "comparer")
 """Too many at a time; no room to keep answers; an event stream; the original had no answer of its own; nobody to compare in time."""
@@ -90,10 +87,10 @@ class Mirror:
         self.count = count
 
     def take(self, exchange: Exchange, request: Request, route: str, user: int) -> Mirrored | None:
-        """The request's copies, not yet sent; None when it has none. ``user`` is the hash of a known user, or 0."""
-        if request.start.method not in METHODS or request.length or request.upgrade:
+        """The request's copies, not yet sent; None when it has none: a copy has none itself. ``user`` is a known user's hash, or 0."""
+        if request.start.method not in METHODS or request.length or request.upgrade or request.shadow:
             return None
-        if not sampled(user, self._share, random) or MARK in b"\r\n".join((b"", *request.lines)).lower():
+        if not sampled(user, self._share, random):
             return None
         count = self.count
         count.sampled += 1

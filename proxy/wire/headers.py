@@ -48,8 +48,9 @@ class Kind:
     DATE: Final = 14
     FORWARDED: Final = 15
     KEEP_ALIVE: Final = 16  # of a response; a client's is its own affair
-    LOGIN: Final = 17  # of a scheme that logs a whole connection in; another is plain
-    CHALLENGE: Final = 18  # asks for such a scheme; another is plain
+    SHADOW: Final = 17  # marks a copy
+    LOGIN: Final = 18  # of a scheme that logs a whole connection in; another is plain; from here on a value has to tell
+    CHALLENGE: Final = 19  # asks for such a scheme; another is plain
 
 
 REQUEST_KINDS: Final[dict[bytes, int]] = {
@@ -79,7 +80,7 @@ REQUEST_KINDS: Final[dict[bytes, int]] = {
     b"trailer": Kind.DROP,
     b"http2-settings": Kind.DROP,
     b"proxy": Kind.DROP,  # httpoxy: becomes HTTP_PROXY in a CGI environment
-    b"x-headgate-shadow": Kind.DROP,  # ours alone to say
+    b"x-headgate-shadow": Kind.SHADOW,  # ours alone to say
 }
 
 RESPONSE_KINDS: Final[dict[bytes, int]] = {

@@ -123,6 +123,7 @@ class Request:
     via = b""
     upgrade = b""  # the protocol asked for, when it may be switched to (rule 28)
     logs_in = False  # NTLM or Negotiate: the origin may take all that follows on its connection for the same user's (rule 39)
+    shadow = False  # a copy by a headgate before us
     onward: bytes | None = None  # the forwarder's: ``rest`` and its own lines, up to the value of the request id
 
     def __init__(self, start: Start, rest: bytes, lines: list[bytes]) -> None:
@@ -286,6 +287,8 @@ def _read_forwarding(request: Request, field: Field) -> None:
         request.forwarded += (field.line,)
     elif kind == Kind.REQUEST_ID:
         request.request_id = field.value
+    elif kind == Kind.SHADOW:
+        request.shadow = True
     elif kind == Kind.VIA:
         request.via = request.via + b", " + field.value if request.via else field.value
 

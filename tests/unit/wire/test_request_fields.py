@@ -177,6 +177,11 @@ def test_hop_by_hop_fields_are_not_forwarded() -> None:
     assert ["X: y"] == forwarded(*lines, "X: y", "HTTP2-Settings: a", "Proxy: evil", "X-Headgate-Shadow: 1")
 
 
+@pytest.mark.parametrize(("line", "is_copy"), [("X-Headgate-Shadow: 1", True), ("x-headgate-shadow:", True), ("X-Shadow: 1", False)])
+def test_a_copy_is_known_by_its_mark(line: str, is_copy: bool) -> None:
+    assert is_copy is read(line).shadow
+
+
 def test_fields_that_connection_names_are_not_forwarded() -> None:
     """Rule 26."""
     lines = ["X-One: 1", "Connection: x-one, X-TWO", "x-two: 2", "X-Three: 3", "X-ONE: 4", "Connection: x-three"]
