@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from proxy import limits
 from proxy.errors import UpstreamError
 from proxy.model.pair import Seen
+from proxy.wire.response import is_event_stream
 
 if TYPE_CHECKING:
     from proxy.dataplane.exchange import Exchange
@@ -62,11 +63,6 @@ class Capture:
         self.status = response.status
         self.head = response.head
         self.size = 0
-
-    @property
-    def streams(self) -> bool:
-        """Whether the answer is an event stream, which has no end to compare."""
-        return b"\r\ncontent-type: text/event-stream" in self.head.lower()
 
     def keep(self, data: bytes) -> None:
         """Bytes of the body."""
@@ -170,8 +166,8 @@ class Tap:
     def answer(self, response: Response, data: bytes, end: int) -> None:
         self._exchange.answer(response, data, end)
         self.capture.begin(response)
-        if self.capture.streams:
-            self._on_stream()
+        if is_event_stream(response.head):
+            self._on_stream()  # it has no end to compare
         elif response.length >= 0 and len(data) > end:
             self.capture.keep(data[end:])
 

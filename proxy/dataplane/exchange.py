@@ -19,7 +19,7 @@ from proxy.dataplane.retrying import Replay
 from proxy.dataplane.tunnel import Tunnel
 from proxy.wire.chunked import frame, last_chunk
 from proxy.wire.request import Request
-from proxy.wire.response import Response
+from proxy.wire.response import Response, is_event_stream
 
 if TYPE_CHECKING:
     from proxy.dataplane.legs import Leg
@@ -210,7 +210,7 @@ class Exchange(Attempts):
             lines.append(leg.version_line)
         if response.length < 0:
             self._irregular = True
-            self._streams = b"\r\ncontent-type: text/event-stream" in head.lower()
+            self._streams = is_event_stream(head)
             if self._request.minor:
                 self._chunk_out = True
                 lines.append(b"Transfer-Encoding: chunked")

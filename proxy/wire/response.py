@@ -19,6 +19,7 @@ UNTIL_CLOSE: Final = -2
 CHUNKED: Final = -1
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [\t\x20-\x7e\x80-\xff]*)?")
+_EVENT_STREAM = re.compile(rb"\r\ncontent-type:[ \t]*text/event-stream")  # for a head in lower case
 _CONNECTION_WORDS: Final = frozenset((b"close", b"keep-alive", b"upgrade", b"te", b"proxy-connection"))
 _STATUS_LINES_MAX: Final = 256  # an origin that invents reason phrases must not grow us
 
@@ -55,6 +56,11 @@ class Response:
     def __init__(self, status: int, head: bytes) -> None:
         self.status = status
         self.head = head
+
+
+def is_event_stream(head: bytes) -> bool:
+    """Whether an answer with this head is one of server-sent events (WHATWG HTML section 9.2): it ends when somebody leaves."""
+    return _EVENT_STREAM.search(head.lower()) is not None
 
 
 def parse(head: bytes, table: LineTable, statuses: Statuses, *, head_request: bool) -> Response:

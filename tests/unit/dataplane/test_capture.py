@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import pytest
-
 from proxy import limits
 from proxy.dataplane.capture import Capture, Store, Tap
 from proxy.dataplane.exchange import Exchange
@@ -90,16 +88,6 @@ def test_a_failure_leaves_no_answer() -> None:
     capture.begin(response())
 
     assert (capture.seen("reset").status, capture.seen("reset").failure) == (0, "reset")
-
-
-@pytest.mark.parametrize(
-    ("media", "streams"), [(b"text/event-stream", True), (b"Text/Event-Stream; charset=utf-8", True), (b"text/html", False)]
-)
-def test_an_event_stream_is_known_by_its_media_type(media: bytes, streams: bool) -> None:
-    capture = Capture(Store(), 100)
-    capture.begin(response(b"HTTP/1.1 200 OK\r\nContent-Type: " + media + b"\r\nContent-Length: 5\r\n\r\n"))
-
-    assert capture.streams is streams
 
 
 def test_a_tap_passes_on_first_and_keeps_what_passed() -> None:

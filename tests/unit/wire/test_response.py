@@ -6,7 +6,7 @@ import pytest
 
 from proxy import limits
 from proxy.errors import UpstreamError
-from proxy.wire.response import CHUNKED, UNTIL_CLOSE, Response, Statuses, new_table, parse
+from proxy.wire.response import CHUNKED, UNTIL_CLOSE, Response, Statuses, is_event_stream, new_table, parse
 
 
 def read(*lines: str, status: str = "HTTP/1.1 200 OK", head_request: bool = False) -> Response:
@@ -244,3 +244,19 @@ def test_an_underscore_in_a_response_field_is_relayed() -> None:
 def test_an_answer_says_whether_its_origin_dated_it(lines: list[str], dated: bool) -> None:
     assert dated is read(*lines).has_date
     assert lines == relayed(*lines)
+
+
+@pytest.mark.parametrize(
+    ("line", "streams"),
+    [
+        (b"Content-Type: text/event-stream", True),
+        (b"Content-Type: Text/Event-Stream; charset=utf-8", True),
+        (b"content-type:text/event-stream", True),
+        (b"CONTENT-TYPE: \t text/event-stream", True),
+        (b"Content-Type: text/html", False),
+        (b"Content-Type: text/html; was=text/event-stream", False),
+        (b"X-Content-Type: text/event-stream", False),
+    ],
+)
+def test_an_event_stream_is_known_by_its_media_type(line: bytes, streams: bool) -> None:
+    assert is_event_stream(b"HTTP/1.1 200 OK\r\nA: b\r\n" + line + b"\r\nContent-Length: 5\r\n\r\n") is streams
