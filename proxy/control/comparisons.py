@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import ShadowStep
 from proxy.model.service import Service, Shadow
@@ -50,19 +52,7 @@ def shadow_of(service: Service, position: Position | None) -> Shadow | None:
         return configured if configured is not None and configured.version else None
     step = position.plan.steps[position.step]
     assert isinstance(step, ShadowStep), "a service shadows in a shadow step only"
-    said = configured or Shadow()
-    return Shadow(
-        version=position.candidate,
-        percent_bp=step.percent_bp,
-        timeout_s=said.timeout_s,
-        max_in_flight=said.max_in_flight,
-        max_bytes=said.max_bytes,
-        compare=said.compare,
-        ignore=said.ignore,
-        allow=said.allow,
-        noise=said.noise,
-        redact=said.redact,
-    )
+    return msgspec.structs.replace(configured or Shadow(), version=position.candidate, percent_bp=step.percent_bp)
 
 
 def rules_of(service: Service, position: Position | None) -> Rules | None:

@@ -17,8 +17,8 @@ from proxy.model.pair import Pair
 from proxy.shadow import compare
 from proxy.shadow.counts import Counts
 from proxy.shadow.messages import Rules, Summary
-from proxy.shadow.report import report
-from proxy.shadow.verdicts import Finding, differing, finding_at
+from proxy.shadow.report import report, word_of
+from proxy.shadow.verdicts import Finding, differing, finding_at, judge_all, mismatch_rate
 
 
 class _Kept(msgspec.Struct):
@@ -34,7 +34,7 @@ class Comparer:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._services: dict[str, _Kept] = {}
-        self._ignored: dict[str, compare.Rules] = {}
+        self._looked_away: dict[str, tuple[compare.Rules, compare.Rules]] = {}  # what is ignored, what is allowed
         self._before: dict[str, _Kept] = _read(path)
         self._changed: set[str] = set()
         self.unkept = ""
@@ -50,7 +50,7 @@ class Comparer:
             if kept is None or msgspec.structs.replace(kept.rules, allow=()) != msgspec.structs.replace(rules, allow=()):
                 kept = _Kept(rules, Counts(name, rules.version, now, rules.noise))
             self._services[name] = _Kept(rules, kept.counts)
-        self._ignored = {name: compare.Rules(rules.ignore) for name, rules in services.items()}
+        self._looked_away = {name: (compare.Rules(rules.ignore), compare.Rules(rules.allow)) for name, rules in services.items()}
         self._changed = set(services)
 
     def add(self, pair: Pair) -> bool:
@@ -59,8 +59,8 @@ class Comparer:
         if kept is None or kept.rules.version != pair.version:
             return True
         self._changed.add(pair.service)
-        found = kept.counts.add(pair, self._ignored[pair.service])
-        allow = compare.Rules(kept.rules.allow)
+        ignore, allow = self._looked_away[pair.service]
+        found = kept.counts.add(pair, ignore)
         return all(finding_at(kept.counts, pair.route, d, allow) in (Finding.NOISE, Finding.ALLOWED) for d in found)
 
     def report(self, service: str) -> dict[str, Any] | None:
@@ -97,18 +97,20 @@ class Comparer:
 
 
 def _summary(kept: _Kept) -> Summary:
-    made = report(kept.counts, allow=kept.rules.allow)
-    found = differing(kept.counts, compare.Rules(kept.rules.allow))
+    counts = kept.counts
+    judged = judge_all(counts, compare.Rules(kept.rules.allow))
+    word, reason = word_of(counts, judged)
+    different = differing(judged)[: limits.DIFFERENT_PATHS_TOLD_MAX]
     return Summary(
-        service=kept.counts.service,
-        version=kept.counts.version,
+        service=counts.service,
+        version=counts.version,
         rollout=kept.rules.rollout,
-        compared=made["compared"],
-        failed=made["failed"],
-        mismatch_rate=made["mismatch_rate"],
-        word=made["word"],
-        reason=made["reason"],
-        different=tuple(f"{route} {count.path} ({count.kind})" for route, count, _ in found[: limits.DIFFERENT_PATHS_TOLD_MAX]),
+        compared=counts.compared,
+        failed=counts.failed,
+        mismatch_rate=mismatch_rate(counts.compared, judged),
+        word=word.value,
+        reason=reason,
+        different=tuple(f"{route} {count.path} ({count.kind})" for route, count, _ in different),
     )
 
 

@@ -125,6 +125,11 @@ class Counts(msgspec.Struct):
         """Pairs compared."""
         return sum(route.compared for route in self.routes.values())
 
+    @property
+    def failed(self) -> int:
+        """Of those, the ones whose copy broke."""
+        return sum(route.failed for route in self.routes.values())
+
 
 def key_of(path: str, kind: str) -> str:
     """A path and a kind as the key of ``RouteCount.paths``."""

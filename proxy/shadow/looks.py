@@ -45,12 +45,13 @@ def same(one: str, other: str) -> bool:
     """Whether two texts look like the same kind of thing. One of the two may look like less: a digest may happen to have no letter."""
     if one == other:
         return True
-    kind = text(one) or text(other)
+    kinds = text(one), text(other)
+    kind = kinds[0] or kinds[1]
     if kind == "digest":
         return len(one) == len(other) and bool(_DIGEST.match(one)) and bool(_DIGEST.match(other))
     if kind == "token":
         return all(len(value) >= _TOKEN_CHARS_MIN and bool(_TOKEN.match(value) or _JWT.match(value)) for value in (one, other))
-    return bool(kind) and text(one) == text(other)
+    return bool(kind) and kinds[0] == kinds[1]
 
 
 def _drawn(value: str) -> bool:

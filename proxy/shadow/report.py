@@ -6,16 +6,18 @@ Pure reading of ``Counts``; it changes nothing and can be made at any time.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from proxy.shadow.compare import Rules
 from proxy.shadow.counts import Counts, PathCount, RouteCount
-from proxy.shadow.verdicts import Finding, PathVerdict, judge
+from proxy.shadow.verdicts import Finding, Judged, PathVerdict, judge_all, mismatch_rate
 
 CALM_MIN = 300
 """Pairs without a difference that are needed to say so: then less than 1 % of requests differ, at 95 % (the rule of three)."""
+
+_ORDER: Final = {finding: place for place, finding in enumerate(Finding)}
 
 
 class Word(StrEnum):
@@ -28,10 +30,11 @@ class Word(StrEnum):
 
 def report(counts: Counts, *, ignore: tuple[str, ...] = (), allow: tuple[str, ...] = ()) -> dict[str, Any]:
     """The report. Its ``word`` is ``different`` when any path is; ``same`` only after ``CALM_MIN`` pairs, never for lack of data."""
-    rules = Rules(allow)
-    judged = {name: _judged(route, counts, rules) for name, route in counts.routes.items()}
-    findings = [verdict.finding for paths in judged.values() for _, verdict in paths]
-    word, reason = _word(counts, findings)
+    judged = judge_all(counts, Rules(allow))
+    word, reason = word_of(counts, judged)
+    by_route: dict[str, list[Judged]] = {name: [] for name in counts.routes}
+    for entry in judged:
+        by_route[entry.route].append(entry)
     return {
         "service": counts.service,
         "version": counts.version,
@@ -41,37 +44,17 @@ def report(counts: Counts, *, ignore: tuple[str, ...] = (), allow: tuple[str, ..
         "reason": reason,
         "compared": counts.compared,
         "differing": sum(route.differing for route in counts.routes.values()),
-        "failed": sum(route.failed for route in counts.routes.values()),
-        "mismatch_rate": mismatch_rate(counts, allow),
+        "failed": counts.failed,
+        "mismatch_rate": mismatch_rate(counts.compared, judged),
         "ignore": list(ignore),
         "allow": list(allow),
-        "routes": [_route(route, judged[name]) for name, route in sorted(counts.routes.items())],
+        "routes": [_route(route, by_route[name]) for name, route in sorted(counts.routes.items())],
     }
 
 
-def mismatch_rate(counts: Counts, allow: tuple[str, ...] = ()) -> float | None:
-    """The share of pairs that differ at the worst path that is neither noise nor allowed; None when nothing was compared.
-
-    A path's share, not that of pairs which differ anywhere: pairs whose only difference is noise must not count, and which those are is
-    known only later. It is a lower bound of the share of changed answers, and exact when one change is the cause.
-    """
-    if not counts.compared:
-        return None
-    rules = Rules(allow)
-    worst = 0.0
-    for route in counts.routes.values():
-        for count, verdict in _judged(route, counts, rules):
-            if verdict.finding in (Finding.DIFFERS, Finding.UNKNOWN):
-                worst = max(worst, (count.copy_only + count.unpaired) / counts.compared)
-    return worst
-
-
-def _judged(route: RouteCount, counts: Counts, allow: Rules) -> list[tuple[PathCount, PathVerdict]]:
-    paths, noise = counts.paths, bool(counts.noise)
-    return [(count, judge(count, paths, noise=noise, allow=allow)) for count in route.paths.values()]
-
-
-def _word(counts: Counts, findings: list[Finding]) -> tuple[Word, str]:
+def word_of(counts: Counts, judged: list[Judged]) -> tuple[Word, str]:
+    """What is said of all paths together, and why."""
+    findings = [entry.verdict.finding for entry in judged]
     different = findings.count(Finding.DIFFERS)
     if different:
         return (
@@ -86,8 +69,8 @@ def _word(counts: Counts, findings: list[Finding]) -> tuple[Word, str]:
     return Word.SAME, f"no difference in {counts.compared} pairs: less than {300 / counts.compared:.2g} % of requests differ, at 95 %"
 
 
-def _route(route: RouteCount, judged: list[tuple[PathCount, PathVerdict]]) -> dict[str, Any]:
-    ordered = sorted(judged, key=lambda entry: (list(Finding).index(entry[1].finding), -entry[0].differing, entry[0].path))
+def _route(route: RouteCount, judged: list[Judged]) -> dict[str, Any]:
+    ordered = sorted(judged, key=lambda entry: (_ORDER[entry.verdict.finding], -entry.counted.differing, entry.counted.path))
     return {
         "route": route.route,
         "compared": route.compared,
@@ -95,7 +78,7 @@ def _route(route: RouteCount, judged: list[tuple[PathCount, PathVerdict]]) -> di
         "failed": route.failed,
         "noise_compared": route.noise_compared,
         "latency_ratio": msgspec.to_builtins(route.latency.interval()),
-        "paths": [_path(count, verdict) for count, verdict in ordered],
+        "paths": [_path(count, verdict) for _, count, verdict in ordered],
     }
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -135,13 +135,37 @@ def finding_at(counts: Counts, route: str, difference: Difference, allow: Rules)
     return _paired_finding(count, counts.paths) if counts.noise else _alone(count).finding
 
 
-def differing(counts: Counts, allow: Rules) -> list[tuple[str, PathCount, PathVerdict]]:
-    """(route, path, verdict) of every path that differs, the most frequent first: what a rollout must not go on with."""
+class Judged(NamedTuple):
+    """A path of a route, what was counted there, and what is known of it."""
+
+    route: str
+    counted: PathCount
+    verdict: PathVerdict
+
+
+def judge_all(counts: Counts, allow: Rules) -> list[Judged]:
+    """Every path: what report, summary and mismatch rate all stand on."""
     paths, noise = counts.paths, bool(counts.noise)
-    judged = [
-        (route.route, count, judge(count, paths, noise=noise, allow=allow))
-        for route in counts.routes.values()
+    return [
+        Judged(name, count, judge(count, paths, noise=noise, allow=allow))
+        for name, route in counts.routes.items()
         for count in route.paths.values()
     ]
-    found = [entry for entry in judged if entry[2].finding is Finding.DIFFERS]
-    return sorted(found, key=lambda entry: (-entry[1].differing, entry[0], entry[1].path, entry[1].kind))
+
+
+def differing(judged: list[Judged]) -> list[Judged]:
+    """Those that differ, the most frequent first: what a rollout must not go on with."""
+    found = [entry for entry in judged if entry.verdict.finding is Finding.DIFFERS]
+    return sorted(found, key=lambda entry: (-entry.counted.differing, entry.route, entry.counted.path, entry.counted.kind))
+
+
+def mismatch_rate(compared: int, judged: list[Judged]) -> float | None:
+    """The share of pairs that differ at the worst path that is neither noise nor allowed; None when nothing was compared.
+
+    A path's share, not that of pairs which differ anywhere: pairs whose only difference is noise must not count, and which those are is
+    known only later. It is a lower bound of the share of changed answers, and exact when one change is the cause.
+    """
+    if not compared:
+        return None
+    unexplained = (entry.counted for entry in judged if entry.verdict.finding in (Finding.DIFFERS, Finding.UNKNOWN))
+    return max((count.copy_only + count.unpaired for count in unexplained), default=0) / compared

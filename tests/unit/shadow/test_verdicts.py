@@ -9,7 +9,7 @@ import pytest
 
 from proxy.shadow.compare import Rules
 from proxy.shadow.counts import Counts, PathCount, RouteCount
-from proxy.shadow.verdicts import ALPHA, Finding, differing, judge, mcnemar
+from proxy.shadow.verdicts import ALPHA, Finding, differing, judge, judge_all, mcnemar
 
 
 def finding(count: PathCount, *, paths: int = 1, noise: bool = True, allow: tuple[str, ...] = ()) -> str:
@@ -99,4 +99,4 @@ def test_the_paths_that_differ_come_with_the_most_frequent_first() -> None:
     paths |= {"once": PathCount("$.once", "value", unpaired=1), "meant": PathCount("$.meant", "value", unpaired=99)}
     counts = Counts("shop", "v2", 0.0, routes={"r": RouteCount("r", 100, 100, paths=paths)})
 
-    assert [(route, c.path) for route, c, _ in differing(counts, Rules(["$.meant"]))] == [("r", "$.much"), ("r", "$.rare")]
+    assert [(route, c.path) for route, c, _ in differing(judge_all(counts, Rules(["$.meant"])))] == [("r", "$.much"), ("r", "$.rare")]
