@@ -75,8 +75,8 @@ def compare(result: Result, budgets: list[Budget], asked: Collection[str] = ()) 
     for budget in budgets:
         if budget.scenario == result.scenario.name and (not asked or budget.peer.partition(",")[0] in asked):
             there = {budget.subject, budget.peer} <= set(result.turns)
-            share = ratio(result, budget.subject, budget.peer, figure(result, budget)).middle if there else None
-            outcomes.append(Outcome(budget, share))
+            share = ratio(result, budget.subject, budget.peer, figure(result, budget)) if there else None
+            outcomes.append(Outcome(budget, share.middle if share is not None else None))
     return outcomes
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from loadtest.scenarios import Kind
 from loadtest.turns import Turn
-
-TINY = 1e-9  # where a peer costs nothing, a ratio is out of all bounds
 
 
 @dataclass(frozen=True)
@@ -28,9 +27,11 @@ class Figure:
         return float(getattr(turn, self.attribute))
 
     def cost(self, turn: Turn) -> float:
-        """What ratios are of: the less the better, and never 0."""
-        value = max(self.of(turn), TINY)
-        return 1 / value if self.more else value
+        """What ratios are of: the less the better. 0 for what came out below it, as a difference of two measurements may."""
+        value = self.of(turn)
+        if self.more:
+            return 1 / value if value > 0 else inf
+        return max(0.0, value)
 
 
 CPU = Figure("cpu_us", "CPU us/request", 1, True)

@@ -63,7 +63,8 @@ def summary(results: Sequence[Result]) -> str:
         if report.SUBJECT not in result.turns or not any(name in result.turns for name in names):
             continue
         figure = compared(result.scenario.kind)
-        cells = [f"{report.ratio(result, report.SUBJECT, name).middle:.2f}" if name in result.turns else "-" for name in names]
+        shares = [report.ratio(result, report.SUBJECT, name) if name in result.turns else None for name in names]
+        cells = [f"{share.middle:.2f}" if share is not None else "-" for share in shares]
         ours = f"{report.cell(figure, result.turns[report.SUBJECT]).partition(' ')[0]} {figure.title}"
         rows.append(f"| {result.scenario.name} | {ours} | {' | '.join(cells)} |")
     return "\n".join(rows)

@@ -29,11 +29,14 @@ class Spread:
         return cls(median(values), min(values), max(values))
 
 
-def ratio(result: Result, subject: str, peer: str, figure: Figure | None = None) -> Spread:
-    """The cost of ``subject`` over that of ``peer``, round by round: what slows a round slows both."""
+def ratio(result: Result, subject: str, peer: str, figure: Figure | None = None) -> Spread | None:
+    """The cost of ``subject`` over that of ``peer``, round by round: what slows a round slows both.
+
+    None where the peer cost nothing that could be measured, in any round: nothing is no measure.
+    """
     figure = figure or compared(result.scenario.kind)
-    pairs = zip(result.turns[subject], result.turns[peer], strict=True)
-    return Spread.of([figure.cost(mine) / figure.cost(its) for mine, its in pairs])
+    pairs = [(figure.cost(mine), figure.cost(its)) for mine, its in zip(result.turns[subject], result.turns[peer], strict=True)]
+    return Spread.of([mine / its for mine, its in pairs]) if all(its > 0 for _, its in pairs) else None
 
 
 def subject_of(name: str) -> str:
@@ -55,8 +58,7 @@ def table(result: Result, short: bool = False) -> str:
         cells = [cell(each, turns) for each in columns]
         against = "-"
         subject = subject_of(name)
-        if name != subject and subject in result.turns:
-            share = ratio(result, subject, name)
+        if name != subject and subject in result.turns and (share := ratio(result, subject, name)) is not None:
             against = f"{share.middle:.2f} ({share.least:.2f}-{share.most:.2f})"
         rows.append(f"| {name} | {' | '.join(cells)} | {against} |")
     return "\n".join(rows)
@@ -89,7 +91,7 @@ def noise(result: Result) -> str:
 def document(result: Result, about: dict[str, Any]) -> dict[str, Any]:
     """Everything that was measured, for a file."""
     pairs = [(subject_of(name), name) for name in result.turns]
-    ratios = {name: asdict(ratio(result, subject, name)) for subject, name in pairs if subject != name and subject in result.turns}
+    shares = {name: ratio(result, subject, name) for subject, name in pairs if subject != name and subject in result.turns}
     return {
         **about,
         "scenario": asdict(result.scenario),
@@ -98,7 +100,7 @@ def document(result: Result, about: dict[str, Any]) -> dict[str, Any]:
             name: {each.attribute: asdict(Spread.of([each.of(turn) for turn in turns])) for each in FIGURES[result.scenario.kind]}
             for name, turns in result.turns.items()
         },
-        "ratios": ratios,
+        "ratios": {name: asdict(share) for name, share in shares.items() if share is not None},
     }
 
 

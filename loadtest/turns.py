@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from loadtest import client, cpu, driving
@@ -94,14 +94,8 @@ def load(stage: Stage, port: int, scenario: Scenario, seconds: int) -> client.Re
     return client.run(stage.wrk, scenario, port, seconds, core=stage.place.client, folder=stage.folder, cookie=stage.cookie)
 
 
-def requests(stage: Stage, child: Child, port: int, scenario: Scenario, seconds: int) -> Turn:
-    """wrk, always busy."""
-    load(stage, port, scenario, WARM_S)
-    threads, behind = cpu.thread_ns(child.pid), cpu.cpu_ns(stage.origin_pid)
-    meter = Meter(child, stage.place.proxy)
-    seen = load(stage, port, scenario, seconds)
-    used = meter.stop()
-    busiest = max(ns - threads.get(thread, 0) for thread, ns in cpu.thread_ns(child.pid).items())
+def turn_of(child: Child, seen: client.Reading, used: Used) -> Turn:
+    """What every load tells that counts and times its requests."""
     return Turn(
         cpu_us=used.cpu_ns / 1000 / seen.requests,
         per_second=seen.per_second,
@@ -111,6 +105,19 @@ def requests(stage: Stage, child: Child, port: int, scenario: Scenario, seconds:
         memory_mib=cpu.memory_bytes(child.pid) / MIB,
         foreign=used.foreign,
         stolen=used.stolen,
+    )
+
+
+def requests(stage: Stage, child: Child, port: int, scenario: Scenario, seconds: int) -> Turn:
+    """wrk, always busy."""
+    load(stage, port, scenario, WARM_S)
+    threads, behind = cpu.thread_ns(child.pid), cpu.cpu_ns(stage.origin_pid)
+    meter = Meter(child, stage.place.proxy)
+    seen = load(stage, port, scenario, seconds)
+    used = meter.stop()
+    busiest = max(ns - threads.get(thread, 0) for thread, ns in cpu.thread_ns(child.pid).items())
+    return replace(
+        turn_of(child, seen, used),
         busiest_us=busiest / 1000 / seen.requests,
         client_us=seen.cpu_us + (cpu.cpu_ns(stage.origin_pid) - behind) / 1000 / seen.requests,
     )
@@ -125,15 +132,8 @@ def open_loop(stage: Stage, child: Child, port: int, scenario: Scenario, seconds
     seen = driving.open_loop(port, OPEN_RATE, seconds, path, core)
     used = meter.stop()
     after = driving.open_loop(stage.origin_port, OPEN_RATE, seconds, path, core)
-    return Turn(
-        cpu_us=used.cpu_ns / 1000 / seen.requests,
-        per_second=seen.per_second,
-        p50_ms=seen.p50_ms,
-        p99_ms=seen.p99_ms,
-        p999_ms=seen.p999_ms,
-        memory_mib=cpu.memory_bytes(child.pid) / MIB,
-        foreign=used.foreign,
-        stolen=used.stolen,
+    return replace(
+        turn_of(child, seen, used),
         added_p50_ms=seen.p50_ms - (before.p50_ms + after.p50_ms) / 2,
         added_p99_ms=seen.p99_ms - (before.p99_ms + after.p99_ms) / 2,
     )
@@ -168,16 +168,7 @@ def websocket(stage: Stage, child: Child, port: int, scenario: Scenario, seconds
     meter = Meter(child, stage.place.proxy)
     seen = driving.websocket(port, scenario.connections, seconds, stage.place.client)
     used = meter.stop()
-    return Turn(
-        cpu_us=used.cpu_ns / 1000 / seen.requests,
-        per_second=seen.per_second,
-        p50_ms=seen.p50_ms,
-        p99_ms=seen.p99_ms,
-        p999_ms=seen.p999_ms,
-        memory_mib=cpu.memory_bytes(child.pid) / MIB,
-        foreign=used.foreign,
-        stolen=used.stolen,
-    )
+    return turn_of(child, seen, used)
 
 
 TAKES: dict[Kind, Callable[[Stage, Child, int, Scenario, int], Turn]] = {

@@ -143,3 +143,19 @@ def test_a_result_is_read_as_it_was_written() -> None:
     before = Result(SCENARIOS["production"], {"headgate": [turn(10.0), turn(11.0)]})
 
     assert before == report.read(json.loads(json.dumps(report.document(before, {}))))
+
+
+@pytest.mark.parametrize("its", [0.0, -36.3])
+def test_a_peer_that_seems_to_cost_nothing_is_no_measure(its: float) -> None:
+    added = {name: [replace(turn(1.0), added_p99_ms=ms)] for name, ms in (("headgate", 3.4), ("caddy", its))}
+    result = Result(SCENARIOS["open-loop"], added)
+
+    assert report.ratio(result, "headgate", "caddy") is None
+    assert report.table(result).splitlines()[-1].endswith("| - |")
+    assert report.document(result, {})["ratios"] == {}
+
+
+def test_a_subject_that_seems_to_cost_nothing_costs_nothing_of_its_peer() -> None:
+    added = {name: [replace(turn(1.0), added_p99_ms=ms)] for name, ms in (("headgate", -0.1), ("caddy", 2.0))}
+
+    assert report.Spread(0.0, 0.0, 0.0) == report.ratio(Result(SCENARIOS["open-loop"], added), "headgate", "caddy")
