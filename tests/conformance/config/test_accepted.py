@@ -13,7 +13,6 @@ import pytest
 
 from proxy.config import effective, load
 from proxy.model.intent import Intent
-from tests.kit.served import serve_everything
 
 CASES = sorted((Path(__file__).parent / "accepted").glob("*.json"))
 
@@ -23,8 +22,7 @@ def test_there_are_cases() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_a_configuration_becomes_its_intent(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    serve_everything(monkeypatch)
+def test_a_configuration_becomes_its_intent(case: Path) -> None:
     path = case.with_suffix("") if case.with_suffix("").is_dir() else case.with_suffix(".yaml")
     files = sorted(path.glob("*.y*ml")) if path.is_dir() else [path]
     lines = [line for file in files for line in file.read_text(encoding="utf-8").splitlines()]
@@ -37,8 +35,7 @@ def test_a_configuration_becomes_its_intent(case: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_what_is_shown_of_an_intent_reads_back(case: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    serve_everything(monkeypatch)
+def test_what_is_shown_of_an_intent_reads_back(case: Path, tmp_path: Path) -> None:
     intent = msgspec.convert({**json.loads(case.read_text(encoding="utf-8")), "digest": ""}, Intent)
     file = tmp_path / "shown.json"
     file.write_text(json.dumps(effective(intent)), encoding="utf-8")

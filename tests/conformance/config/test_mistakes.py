@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from proxy.config import ConfigInvalid, load
-from tests.kit.served import serve_everything
 
 CASES = sorted((Path(__file__).parent / "mistakes").glob("*.yaml"))
 LIBYAML_WORDS_THEM = ("syntax_", "tab_")  # PyYAML without its C half finds the same faults in other words
@@ -22,9 +21,7 @@ def test_there_are_cases() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.stem)
-def test_a_broken_configuration_gives_its_mistakes(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if not case.stem.startswith("not_served"):
-        serve_everything(monkeypatch)
+def test_a_broken_configuration_gives_its_mistakes(case: Path) -> None:
     if case.stem.startswith(LIBYAML_WORDS_THEM) and not yaml.__with_libyaml__:
         pytest.skip("worded by libyaml")
     lines = case.read_text(encoding="utf-8").splitlines()

@@ -26,7 +26,6 @@ from proxy.model.rollout import (
     Step,
     WeightStep,
 )
-from tests.kit.served import serve_everything
 
 FEWER = settings(max_examples=25)
 URLS = st.sampled_from(["http://127.0.0.1:9090", "https://ci.internal/smoke?x=1"])
@@ -115,19 +114,14 @@ def written(folder: Path, rollout: object) -> RolloutPlan:
 
 
 def test_every_plan_that_is_shown_reads_back(folder: Path) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        serve_everything(monkeypatch)
+    @FEWER
+    @given(plans())
+    def reads_back(plan: RolloutPlan) -> None:
+        assert plan == written(folder, shown_rollout(plan))
 
-        @FEWER
-        @given(plans())
-        def reads_back(plan: RolloutPlan) -> None:
-            assert plan == written(folder, shown_rollout(plan))
-
-        reads_back()
+    reads_back()
 
 
 @pytest.mark.parametrize(("strategy", "steps"), [("canary", 3), ("blue_green", 0), ("rolling", 0)])
-def test_only_a_canary_has_steps_that_nobody_wrote(folder: Path, monkeypatch: pytest.MonkeyPatch, strategy: str, steps: int) -> None:
-    serve_everything(monkeypatch)
-
+def test_only_a_canary_has_steps_that_nobody_wrote(folder: Path, strategy: str, steps: int) -> None:
     assert steps == len(written(folder, {"strategy": strategy}).steps)

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from proxy.config import ConfigInvalid, load
+from tests.kit.mistaken import refused
 
 LISTENERS = "listeners: [{name: web, address: 127.0.0.1:8080}]\n"
 SERVICES = "services: {shop: {versions: {v1: {endpoints: [127.0.0.1:9001]}}, target: v1}}\n"
 
 
 def wrong(tmp_path: Path, text: str) -> list[str]:
-    file = tmp_path / "f.yaml"
-    file.write_text(text)
-    with pytest.raises(ConfigInvalid) as raised:
-        load(file, env={})
-    return [mistake.key for mistake in raised.value.mistakes]
+    return refused(tmp_path, text)
 
 
 def test_routes_whose_hosts_were_refused_are_not_called_alike(tmp_path: Path) -> None:

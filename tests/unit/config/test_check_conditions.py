@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import ConfigInvalid, load
-from tests.kit.served import serve_everything
+from tests.kit.mistaken import refused
 
 TEXT = """\
 listeners: [{name: web, address: 127.0.0.1:8080}]
@@ -20,19 +19,8 @@ routes: [{match: {}, service: shop}]
 """
 
 
-@pytest.fixture(autouse=True)
-def _served(monkeypatch: pytest.MonkeyPatch) -> None:
-    serve_everything(monkeypatch)
-
-
 def wrong(tmp_path: Path, rollout: str) -> list[str]:
-    file = tmp_path / "f.yaml"
-    file.write_text(TEXT.replace("ROLLOUT", rollout))
-    try:
-        load(file, env={})
-    except ConfigInvalid as error:
-        return [mistake.key.removeprefix("services.shop.rollout.") for mistake in error.mistakes]
-    return []
+    return refused(tmp_path, TEXT.replace("ROLLOUT", rollout), "services.shop.rollout.")
 
 
 @pytest.mark.parametrize(

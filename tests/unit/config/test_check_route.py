@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import ConfigInvalid, load
 from proxy.wire.headers import UNRULED_REQUEST, UNRULED_RESPONSE
+from tests.kit.mistaken import refused
 
 HEAD = """
 listeners: [{name: web, address: 127.0.0.1:8080}]
@@ -17,13 +17,7 @@ routes: [%s]
 
 
 def mistakes(tmp_path: Path, route: str) -> list[str]:
-    file = tmp_path / "headgate.yaml"
-    file.write_text(HEAD % route, encoding="utf-8")
-    try:
-        load(file, env={})
-    except ConfigInvalid as error:
-        return [mistake.key for mistake in error.mistakes]
-    return []
+    return refused(tmp_path, HEAD % route)
 
 
 @pytest.mark.parametrize("verb", ["set: {%s: a}", "add: {%s: a}", "remove: [%s]"])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import ConfigInvalid, load
+from tests.kit.mistaken import refused
 
 TEXT = """\
 listeners: [{name: web, address: 127.0.0.1:8080}]
@@ -19,11 +19,7 @@ routes: [{match: {}, service: shop}]
 
 
 def wrong(tmp_path: Path, service: str, text: str = TEXT) -> list[str]:
-    file = tmp_path / "f.yaml"
-    file.write_text(text.replace("SERVICE", service.replace("\n", "\n    ")))
-    with pytest.raises(ConfigInvalid) as raised:
-        load(file, env={})
-    return [mistake.key.removeprefix("services.shop.") for mistake in raised.value.mistakes]
+    return refused(tmp_path, text.replace("SERVICE", service.replace("\n", "\n    ")), "services.shop.")
 
 
 def test_a_target_that_was_refused_is_still_a_target(tmp_path: Path) -> None:

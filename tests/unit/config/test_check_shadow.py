@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import ConfigInvalid, load
-from tests.kit.served import serve_everything
+from tests.kit.mistaken import refused
 
 TEXT = """\
 listeners: [{name: web, address: 127.0.0.1:8080}]
@@ -19,19 +18,8 @@ routes: [{match: {}, service: shop}]
 """
 
 
-@pytest.fixture(autouse=True)
-def _served(monkeypatch: pytest.MonkeyPatch) -> None:
-    serve_everything(monkeypatch)
-
-
 def wrong(tmp_path: Path, service: str) -> list[str]:
-    file = tmp_path / "f.yaml"
-    file.write_text(TEXT.replace("SERVICE", service.replace("\n", "\n    ")))
-    try:
-        load(file, env={})
-    except ConfigInvalid as error:
-        return [mistake.key.removeprefix("services.shop.") for mistake in error.mistakes]
-    return []
+    return refused(tmp_path, TEXT.replace("SERVICE", service.replace("\n", "\n    ")), "services.shop.")
 
 
 @pytest.mark.parametrize(

@@ -96,10 +96,7 @@ def test_values_have_their_path_and_the_files_own_form() -> None:
     ] == of_service(new, old)
 
 
-def test_lists_of_named_things_are_compared_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.kit.served import serve_everything
-
-    serve_everything(monkeypatch)
+def test_lists_of_named_things_are_compared_by_name() -> None:
     a, b = Check("a", metric="error_rate", max=0.01), Check("b", metric="error_rate", max=0.02)
     old = intent(replace(OLD.services[0], rollout=RolloutPlan(checks=(a, b))))
     new = intent(replace(OLD.services[0], rollout=RolloutPlan(checks=(replace(b, max=0.03),))))
