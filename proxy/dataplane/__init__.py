@@ -8,5 +8,9 @@ the proxy answers by itself.
 
 Beside them: ``legs`` (a version as the table sees it; ``health``, ``ejection``), ``rules`` (what a route does beyond naming a service;
 ``rate``, ``redirecting``), ``forwarding`` (header rules of every request), ``longlived`` (what a rollback has to close), ``cutover``
-(what waits while versions switch), ``tracing``, ``wheel`` (time-outs). ``plane`` is the whole.
+(what waits while versions switch), ``shares`` (what a bound of a service is to one of several workers), ``candidate_cell`` (whom a
+candidate reached), ``tracing``, ``wheel`` (time-outs).
+
+And shadow traffic, which no request waits for: ``mirror`` (who is copied), ``copying`` (one copy, as an exchange of its connection),
+``capture`` (keeping answers while they pass), ``comparing`` (giving pairs away), ``mirrors`` (all of a worker). ``plane`` is the whole.
 """

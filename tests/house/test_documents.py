@@ -12,6 +12,7 @@ from textwrap import indent
 import click
 import pytest
 
+from tests.house.ranks import RANKS
 from tests.house.tree import ROOT, Source, sources
 
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
@@ -80,6 +81,20 @@ def test_every_metric_in_the_documents_is_exported() -> None:
     exported = strings(sources("proxy"))
 
     assert {} == {path.name: missing for path in DOCUMENTS if (missing := unknown_metrics(path.read_text(encoding="utf-8"), exported))}
+
+
+def test_the_map_of_the_architecture_has_every_package_at_its_rank() -> None:
+    assert RANKS == mapped((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")) | {"__main__": RANKS["__main__"]}
+
+
+def test_a_package_of_the_map_is_read_with_its_rank() -> None:
+    assert {"a": 0, "b": 0, "c": 12} == mapped("| rank |\n| 0 | `a` `b` | `x` |\n| 12 | `c` | as `d` |\n| x | `e` |")
+
+
+def mapped(text: str) -> dict[str, int]:
+    """Rank by package, of the table rows that begin with a rank."""
+    rows = re.findall(r"^\| (\d+) \| ((?:`\w+` ?)+)\|", text, re.MULTILINE)
+    return {name: int(rank) for rank, names in rows for name in re.findall(r"`(\w+)`", names)}
 
 
 def test_the_changelog_names_every_key_that_this_version_refuses() -> None:
