@@ -6,7 +6,8 @@ statuses differ: another answer has another body, and one cause should have one 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from proxy import limits
@@ -35,12 +36,16 @@ class Rules:
 
 def compare(original: Reply, copy: Reply, rules: Rules) -> list[Difference]:
     """The differences of ``copy``, at most ``limits.DIFFERENCES_PER_PAIR_MAX``, without those that the rules cover."""
+    uncovered = (difference for difference in _all(original, copy) if not rules.cover(difference.path))
+    return list(islice(uncovered, limits.DIFFERENCES_PER_PAIR_MAX))  # what is covered takes no room of what is not
+
+
+def _all(original: Reply, copy: Reply) -> Iterator[Difference]:
     if original.failure or copy.failure:
-        if original.failure == copy.failure:
-            return []
-        found = [Difference(FAILURE, "value", *(Text(reply.failure or reply.status) for reply in (original, copy)))]
+        if original.failure != copy.failure:
+            yield Difference(FAILURE, "value", *(Text(reply.failure or reply.status) for reply in (original, copy)))
     elif original.status != copy.status:
-        found = [Difference(STATUS, "value", original.status, copy.status)]
+        yield Difference(STATUS, "value", original.status, copy.status)
     else:
-        found = [*fields.differences(original, copy), *bodies.body_differences(original, copy)]
-    return [difference for difference in found if not rules.cover(difference.path)][: limits.DIFFERENCES_PER_PAIR_MAX]
+        yield from fields.differences(original, copy)
+        yield from bodies.body_differences(original, copy)

@@ -60,7 +60,7 @@ class Comparer:
             return True
         self._changed.add(pair.service)
         ignore, allow = self._looked_away[pair.service]
-        found = kept.counts.add(pair, ignore)
+        found = kept.counts.add(pair, ignore, allow)
         return all(finding_at(kept.counts, pair.route, d, allow) in (Finding.NOISE, Finding.ALLOWED) for d in found)
 
     def report(self, service: str) -> dict[str, Any] | None:

@@ -1,7 +1,7 @@
 """What pairs have shown so far, by route and path: how often only the copy differed, only the noise leg, or both. Counts, no verdict.
 
 All of it is one struct, so it is kept and sent as it is. Bounded: ``limits.COMPARED_ROUTES_MAX`` routes and
-``limits.COMPARED_PATHS_MAX`` paths; those that come later are counted together under ``OTHER``.
+``limits.COMPARED_PATHS_MAX`` paths; those that come later are counted together under ``OTHER``, allowed ones under ``OTHER_ALLOWED``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from proxy.shadow.ratio import Ratios
 from proxy.shadow.reply import Reply
 
 OTHER: Final = "(other)"
-"""Where what is over the bounds is counted."""
+OTHER_ALLOWED: Final = "(other, allowed)"
+"""Where what is over the bounds is counted; allowed paths apart, for together with others they could not be told from them."""
+
+_NONE: Final = Rules()
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -71,8 +74,8 @@ class Counts(msgspec.Struct):
     noise: str = ""
     routes: dict[str, RouteCount] = {}
 
-    def add(self, pair: Pair, rules: Rules) -> list[Difference]:
-        """Compare a pair and count it; its differences are returned, the noise leg's aside."""
+    def add(self, pair: Pair, rules: Rules, allow: Rules = _NONE) -> list[Difference]:
+        """Compare a pair by ``rules`` and count it; its differences are returned, the noise leg's aside."""
         route = self._route(pair.route)
         original, copy = Reply.of(pair.original), Reply.of(pair.copy)
         found = compare(original, copy, rules)
@@ -84,13 +87,13 @@ class Counts(msgspec.Struct):
         if not (original.failure or copy.failure):
             route.latency.add(original.duration_s, copy.duration_s)
         for difference in found:
-            self._count(route, difference, noise, pair)
+            self._count(route, difference, noise, pair, allow)
         for path, kind in (noise or set()) - {(d.path, d.kind) for d in found}:
-            self._path(route, path, kind, pair.at_s).noise_only += 1
+            self._path(route, path, kind, pair.at_s, allow).noise_only += 1
         return found
 
-    def _count(self, route: RouteCount, difference: Difference, noise: set[tuple[str, str]] | None, pair: Pair) -> None:
-        count = self._path(route, difference.path, difference.kind, pair.at_s)
+    def _count(self, route: RouteCount, difference: Difference, noise: set[tuple[str, str]] | None, pair: Pair, allow: Rules) -> None:
+        count = self._path(route, difference.path, difference.kind, pair.at_s, allow)
         if noise is None:
             count.unpaired += 1
         elif (difference.path, difference.kind) in noise:
@@ -109,15 +112,16 @@ class Counts(msgspec.Struct):
             name = OTHER
         return self.routes.setdefault(name, RouteCount(name))
 
-    def _path(self, route: RouteCount, path: str, kind: str, at_s: float) -> PathCount:
+    def _path(self, route: RouteCount, path: str, kind: str, at_s: float, allow: Rules) -> PathCount:
         key = key_of(path, kind)
         if key not in route.paths and self.paths >= limits.COMPARED_PATHS_MAX:
-            path, kind, key = OTHER, "", OTHER
+            key = path = OTHER_ALLOWED if allow.cover(path) else OTHER
+            kind = ""
         return route.paths.setdefault(key, PathCount(path, kind, first_s=at_s))
 
     @property
     def paths(self) -> int:
-        """How many (route, path, kind) there are; what is counted under ``OTHER`` is one for each route."""
+        """How many (route, path, kind) there are; what is counted together is two for each route at most."""
         return sum(len(route.paths) for route in self.routes.values())
 
     @property

@@ -54,20 +54,30 @@ class Difference(NamedTuple):
         return shown(self.other)
 
 
-def differences(original: Value, copy: Value) -> list[Difference]:
-    """All differences, at most ``limits.DIFFERENCES_PER_PAIR_MAX``, each (path, kind) once."""
-    found: dict[tuple[str, str], Difference] = {}
+def differences(original: Value, copy: Value) -> Iterator[Difference]:
+    """All differences, as they are found, each (path, kind) once: whoever has enough of them stops asking."""
+    found: set[tuple[str, str]] = set()
     for difference in _compare("$", original, copy, 0):
-        found.setdefault((difference.path, difference.kind), difference)
-        if len(found) >= limits.DIFFERENCES_PER_PAIR_MAX:
-            break
-    return list(found.values())
+        if (at := (difference.path, difference.kind)) not in found:
+            found.add(at)
+            yield difference
 
 
 def shown(value: Value) -> str:
     """A value in a line, without what is never shown, cut to ``limits.DIFFERENCE_CHARS_MAX``."""
-    text = str(value) if isinstance(value, Text) else json.dumps(redact.value(value), ensure_ascii=False, sort_keys=True)
+    if isinstance(value, Text):
+        text = str(value)
+    else:
+        try:
+            text = sendable(json.dumps(redact.value(value), ensure_ascii=False, sort_keys=True))
+        except RecursionError:
+            text = "(nested too deeply to show)"
     return text if len(text) <= limits.DIFFERENCE_CHARS_MAX else text[: limits.DIFFERENCE_CHARS_MAX - 1] + "…"
+
+
+def sendable(text: str) -> str:
+    """The text with ``?`` for halves of surrogate pairs: JSON can say those (RFC 8259 section 8.2), UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _compare(path: str, original: Value, copy: Value, depth: int) -> Iterator[Difference]:
@@ -131,10 +141,10 @@ def is_map(value: dict[str, Value]) -> bool:
 
 @lru_cache(limits.MEMBERS_REMEMBERED_MAX)
 def member(key: str) -> str:
-    """A member's step in a path: ``.name``, or ``['a key']`` when it is no plain word."""
+    """A member's step in a path: ``.name``, or ``["a key"]`` when it is no plain word."""
     if len(key) <= limits.DIFFERENCE_CHARS_MAX and key.replace("_", "a").replace("-", "a").isalnum() and not key[0].isdigit():
         return f".{key}"
-    return f"[{json.dumps(key, ensure_ascii=False)[: limits.DIFFERENCE_CHARS_MAX]}]"
+    return f"[{sendable(json.dumps(key, ensure_ascii=False))[: limits.DIFFERENCE_CHARS_MAX]}]"
 
 
 def _maps(path: str, original: dict[str, Value], copy: dict[str, Value], depth: int) -> Iterator[Difference]:

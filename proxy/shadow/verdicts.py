@@ -27,7 +27,7 @@ import msgspec
 
 from proxy.analysis.statistics import SHARE_BP, ShareFailures, log_evidence
 from proxy.shadow.compare import Rules
-from proxy.shadow.counts import Counts, PathCount, key_of
+from proxy.shadow.counts import OTHER_ALLOWED, Counts, PathCount, key_of
 from proxy.shadow.json_diff import Difference
 
 ALPHA: Final = 0.01
@@ -58,7 +58,7 @@ class PathVerdict(msgspec.Struct, frozen=True):
 
 def judge(count: PathCount, paths: int, *, noise: bool, allow: Rules) -> PathVerdict:
     """What is known of one of ``paths`` paths."""
-    if allow.cover(count.path):
+    if count.path == OTHER_ALLOWED or allow.cover(count.path):
         return PathVerdict(Finding.ALLOWED, "the configuration allows it")
     return _paired(count, paths) if noise else _alone(count)
 
@@ -126,12 +126,12 @@ def _log_choose(n: int, k: int) -> float:
 
 def finding_at(counts: Counts, route: str, difference: Difference, allow: Rules) -> Finding:
     """What is known by now of a difference that has just been counted; one that is counted under ``OTHER`` is not known."""
+    if allow.cover(difference.path):
+        return Finding.ALLOWED
     counted = counts.routes.get(route)
     count = counted.paths.get(key_of(difference.path, difference.kind)) if counted is not None else None
     if count is None:
         return Finding.UNKNOWN
-    if allow.cover(count.path):
-        return Finding.ALLOWED
     return _paired_finding(count, counts.paths) if counts.noise else _alone(count).finding
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from proxy import limits
@@ -66,3 +68,15 @@ def test_a_pair_has_no_more_differences_than_the_bound() -> None:
     one = Reply(200, tuple((b"x-%d" % i, b"1") for i in range(100)))
 
     assert len(compare(one, Reply(200), Rules())) == limits.DIFFERENCES_PER_PAIR_MAX
+
+
+def test_bodies_have_no_more_differences_than_the_bound_either() -> None:
+    one, other = ({f"a{i}": {"b": i + more} for i in range(60)} for more in (0, 1))
+
+    assert len(found(reply(json.dumps(one).encode()), reply(json.dumps(other).encode()))) == limits.DIFFERENCES_PER_PAIR_MAX
+
+
+def test_what_is_covered_takes_no_room_of_what_is_not() -> None:
+    one, other = ({"meta": {f"m{i}x": {"b": i + more} for i in range(60)}, "price": more} for more in (0, 1))
+
+    assert found(reply(json.dumps(one).encode()), reply(json.dumps(other).encode()), "$.meta") == [("$.price", "value")]

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from proxy import limits
@@ -158,3 +159,23 @@ def test_samples_of_every_kind_can_be_kept(tmp_path: Path) -> None:
     kept = [(p["path"], p["samples"][0]["copy"]) for p in (comparing(tmp_path / "f").report("shop") or {})["routes"][0]["paths"]]
 
     assert sorted(kept) == [("body", '"b"'), ("failure", "reset"), ("header:content-type", "text/plain"), ("status", "500")]
+
+
+def test_answers_that_say_what_cannot_be_encoded_are_kept_and_told(tmp_path: Path) -> None:
+    comparer = comparing(tmp_path / "c.json", shop=Rules("v2"))
+    for n in range(4):
+        comparer.add(pair({"\ud800 k": "\udc00", "a": n}, {"\ud800 k": "x"}))
+    comparer.keep()
+
+    assert comparer.unkept == ""
+    assert compared(comparing(tmp_path / "c.json", shop=Rules("v2"))) == 4
+    assert msgspec.json.encode([comparer.report("shop"), comparer.summaries()])
+
+
+def test_what_is_allowed_stays_so_when_there_are_too_many_paths() -> None:
+    comparer = comparing(shop=Rules("v2", allow=("$.meant",)))
+    for n in range(limits.COMPARED_PATHS_MAX):
+        comparer.add(pair({"meant": {f"m{n}": 1}}, {"meant": {}}))
+
+    assert all(comparer.add(pair({"meant": {"new": 1}}, {"meant": {}})) for _ in range(5))
+    assert comparer.summaries()[0].word == "same"

@@ -8,7 +8,7 @@ import pytest
 from proxy import limits
 from proxy.model.pair import Pair, Seen
 from proxy.shadow.compare import Rules
-from proxy.shadow.counts import OTHER, Counts
+from proxy.shadow.counts import OTHER, OTHER_ALLOWED, Counts
 from tests.unit.shadow.pairs import counted, pair, seen
 
 
@@ -58,6 +58,14 @@ def test_paths_over_the_bound_are_counted_together() -> None:
     counts = counted(*(pair({f"a{i}": 1}, {}) for i in range(limits.COMPARED_PATHS_MAX + 3)))
 
     assert (counts.paths, counts.routes["r"].paths[OTHER].unpaired) == (limits.COMPARED_PATHS_MAX + 1, 3)
+
+
+def test_allowed_paths_over_the_bound_are_counted_apart() -> None:
+    counts = counted(*(pair({f"a{i}": 1}, {}) for i in range(limits.COMPARED_PATHS_MAX)))
+    for i in range(3):
+        counts.add(pair({f"b{i}": 1, "c": 1}, {}), Rules(), Rules(["$.b0", "$.b1", "$.b2"]))
+
+    assert {key: counts.routes["r"].paths[key].unpaired for key in (OTHER, OTHER_ALLOWED)} == {OTHER: 3, OTHER_ALLOWED: 3}
 
 
 def test_latencies_of_answers_are_held_against_each_other() -> None:

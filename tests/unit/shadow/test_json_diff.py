@@ -77,11 +77,26 @@ def test_both_values_are_shown_in_short() -> None:
     assert (found.original, found.copy) == ("1", '"' + "x" * (limits.DIFFERENCE_CHARS_MAX - 2) + "…")
 
 
-def test_no_more_differences_than_the_bound_are_told() -> None:
+def test_differences_are_found_as_they_are_asked_for() -> None:
     one = {f"a{i}": {"b": i} for i in range(60)}
     other = {f"a{i}": {"b": i + 1} for i in range(60)}
+    told = differences(one, other)
 
-    assert len(differences(one, other)) == limits.DIFFERENCES_PER_PAIR_MAX
+    assert [next(told).path, next(told).path, len(list(told))] == ["$.a0.b", "$.a1.b", 58]
+
+
+def test_halves_of_surrogate_pairs_are_shown_as_something_that_can_be_sent() -> None:
+    [found] = differences({"\ud800 k": "a\udc00"}, {"\ud800 k": "b\udc00"})
+
+    assert (found.path, found.original, found.copy) == ('$["? k"]', '"a?"', '"b?"')
+
+
+def test_a_value_that_is_nested_too_deeply_is_not_shown_and_breaks_nothing() -> None:
+    deep: Any = 1
+    for _ in range(600):
+        deep = {"a": deep}
+
+    assert shown(deep) == "(nested too deeply to show)"
 
 
 def test_below_the_depth_that_is_walked_values_are_equal_or_not() -> None:
