@@ -13,7 +13,7 @@ from proxy.control.standing import Standing
 from proxy.control.windows import Recent
 from proxy.model.position import RESTING, Phase, Revision
 from proxy.model.service import Service
-from proxy.model.url import shown
+from proxy.model.url import without_secrets
 from proxy.rollout.machine import waiting_for
 from proxy.rollout.moves import progress_of, where
 
@@ -159,13 +159,7 @@ def revision_view(service: str, revision: Revision) -> dict[str, Any]:
 
 def _shown(noun: Any) -> Any:
     """A position, or steps of a plan, as plain values; URLs without what may be secret in them."""
-    return _without_secrets(msgspec.to_builtins(noun))
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: shown(v) if key in ("url", "address") and v else _without_secrets(v) for key, v in value.items()}
-    return [_without_secrets(v) for v in value] if isinstance(value, list | tuple) else value
+    return without_secrets(msgspec.to_builtins(noun))
 
 
 def _ms(seconds: float | None) -> float | None:

@@ -16,6 +16,7 @@ from proxy.analysis.series import Point, Series
 from proxy.analysis.stretches import Side
 from proxy.model.position import Revision
 from proxy.model.rollout import RolloutPlan
+from proxy.model.url import without_secrets
 from proxy.rollout.words import duration, percent
 from proxy.telemetry.histogram import quantile
 
@@ -81,7 +82,7 @@ def explain(asked: Revision, history: Sequence[Revision], series: Series | None,
         "blast_radius": radius or None,
         "times": _times(own, radius),
         "series": None if series is None else {"interval_s": series.interval_s, "points": [_point(p, began_s) for p in series.points]},
-        "plan": msgspec.to_builtins(plan),
+        "plan": without_secrets(msgspec.to_builtins(plan)),
         "recorded": None if series is None else msgspec.to_builtins(series, str_keys=True),
     }
     told["summary"] = _summary(told, own, plan) if number else [f"{asked.reason}; nothing was tried"]

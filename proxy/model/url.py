@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -13,3 +14,10 @@ def shown(url: str) -> str:
         return "a URL that is none"
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}" + ("?..." if parts.query else "")
+
+
+def without_secrets(value: Any) -> Any:
+    """Plain values, as of a plan, with each ``url`` and ``address`` as people may see it."""
+    if isinstance(value, dict):
+        return {key: shown(v) if key in ("url", "address") and v else without_secrets(v) for key, v in value.items()}
+    return [without_secrets(v) for v in value] if isinstance(value, list | tuple) else value

@@ -13,7 +13,7 @@ from proxy.analysis.series import Point, Series
 from proxy.analysis.stretches import Side, Stretch
 from proxy.control.explanation import explain, radius_in_words, rollout_of
 from proxy.model.position import Phase, Position, Revision
-from proxy.model.rollout import RolloutPlan, WeightStep
+from proxy.model.rollout import GateStep, Hook, RolloutPlan, WeightStep
 from proxy.telemetry.histogram import bucket
 
 PLAN = RolloutPlan(steps=(WeightStep(500, 60.0), WeightStep(2500, 60.0)))
@@ -83,6 +83,18 @@ def told(asked: int = 2, **more: Any) -> dict[str, Any]:
 
 def test_any_of_its_revisions_leads_to_the_whole_story_of_a_rollout() -> None:
     assert [[8, 9, 10]] * 3 == [[line["revision"] for line in told(asked)["story"]] for asked in (1, 2, 3)]
+
+
+def test_its_plan_reads_back_and_shows_no_secret_of_a_url() -> None:
+    hooks = (Hook("before_rollout", "https://ann:s3cret@ci/smoke?key=s3cret"),)
+    plan = replace(PLAN, steps=(GateStep("remote", "https://board/ok?token=s3cret"), *PLAN.steps), hooks=hooks)
+    history = [replace(line, position=replace(line.position, plan=plan)) for line in HISTORY]
+    told = explain(history[1], history, SERIES, None)
+
+    assert "s3cret" not in str(told)
+    assert msgspec.convert(told["plan"], RolloutPlan) == replace(
+        plan, steps=(GateStep("remote", "https://board/ok?..."), *PLAN.steps), hooks=(Hook("before_rollout", "https://ci/smoke?..."),)
+    )
 
 
 def test_what_was_tried_by_whom_and_what_came_of_it() -> None:
