@@ -48,6 +48,8 @@ def _last_seen(request: web.Request) -> int:
 async def _send(control: Control, response: web.StreamResponse, after: int) -> None:
     clock = control.clock
     spoken_at = clock.now()
+    if after > control.events.newest:
+        after = 0  # a number of another process's: numbers begin anew with each, and of this one the reader has seen nothing
     while True:
         events = control.events.since(after)
         if events and after and events[0].id > after + 1:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Any, TypeVar
 
 import msgspec
@@ -153,13 +154,21 @@ class RecentEvents:
 
     def add(self, at_s: float, kind: str, service: str, text: str, **figures: Any) -> None:
         """Remember it and tell."""
-        last = self._ring[-1] if self._ring else None
-        if kind in REPEATING and last and (last.kind, last.service, last.text) == (kind, service, text) and at_s - last.at_s < REPEAT_S:
+        if kind in REPEATING and self._told_lately(at_s, kind, service, text):
             return
         self._count += 1
         event = RecentEvent(self._count, at_s, kind, service, text, figures)
         self._ring.append(event)
         self._on_event(event)
+
+    def _told_lately(self, at_s: float, kind: str, service: str, text: str) -> bool:
+        lately = takewhile(lambda event: at_s - event.at_s < REPEAT_S, reversed(self._ring))
+        return any((event.kind, event.service, event.text) == (kind, service, text) for event in lately)
+
+    @property
+    def newest(self) -> int:
+        """The number of the latest event; 0 before there is one."""
+        return self._count
 
     def since(self, after: int = 0) -> tuple[RecentEvent, ...]:
         """Those with a higher number than ``after``, oldest first."""

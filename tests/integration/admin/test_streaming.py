@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -66,6 +67,15 @@ async def test_a_reader_that_comes_back_goes_on_where_it_was() -> None:
             told = await one(response)
 
     assert told["id"] == str(last.id)
+
+
+async def test_a_reader_that_comes_back_to_a_fresh_process_is_told_all_of_it() -> None:
+    async with bench() as b, api(b) as client:
+        first = b.control.events.since()[0]
+        async with client.get("/api/v1/events", headers={"Last-Event-ID": str(b.control.events.newest + 500)}) as response:
+            told = await asyncio.wait_for(one(response), 10)
+
+    assert told["id"] == str(first.id)
 
 
 @pytest.mark.parametrize("last", ["x", "-1", "9" * 20])

@@ -43,6 +43,15 @@ def test_a_full_disk_is_one_event_in_ten_seconds_and_not_ten_a_second() -> None:
     assert [0.0, 10.1] == [event.at_s for event in events.since()]
 
 
+def test_what_repeats_is_told_once_beside_others_that_repeat() -> None:
+    events = RecentEvents(lambda event: None)
+    for tenth in range(100):
+        for service in ("shop", "blog", ""):
+            events.add(tenth / 10, "not_decided", service, "disk full")
+
+    assert ["shop", "blog", ""] == [event.service for event in events.since()]
+
+
 def test_a_worker_that_dies_again_is_another_event() -> None:
     events = RecentEvents(lambda event: None)
     for at_s in (0.0, 0.1):
