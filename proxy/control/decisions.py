@@ -25,7 +25,7 @@ from proxy.control.standing import Move, Standing
 from proxy.control.switches import Switch, Switches
 from proxy.errors import OperatorError, PlanRefused
 from proxy.model.intent import Intent
-from proxy.model.position import Phase, Position, Record
+from proxy.model.position import Decided, Phase, Position, Record
 from proxy.model.service import Service
 from proxy.rollout.events import Applied, Command, Heard
 from proxy.rollout.machine import fingerprint, initial
@@ -241,15 +241,15 @@ class Decisions:
             await self.acknowledge(took_s, switched)
 
     async def _keep(self, moves: Sequence[Move], standings: dict[str, Standing]) -> list[list[int]]:
-        """Make moves durable; returns the revision numbers of each one's records."""
-        kept: list[list[int]] = []
+        """Make moves durable, all of them or none; returns the revision numbers of each one's records."""
+        decided = []
         for move in moves:
-            kept.append([])
             if move.decides:
                 standing = standings[move.position.service]
                 tally = standing.tally_json() if move.position.rollout == standing.position.rollout else None
-                kept[-1] = await self._ledger.decide(move.position, move.records, self._clock.wall(), tally)
-        return kept
+                decided.append(Decided(move.position, tuple(move.records), tally))
+        kept = iter(await self._ledger.decide(decided, self._clock.wall()) if decided else ())
+        return [next(kept) if move.decides else [] for move in moves]
 
     def _take(self, move: Move, revisions: Sequence[int]) -> None:
         standing = self.standings[move.position.service]

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Protocol, Self, TypeVar
 
 from proxy.analysis.series import Series
-from proxy.model.position import Position, Record, Revision
+from proxy.model.position import Decided, Position, Revision
 
 T = TypeVar("T")
 
@@ -17,7 +17,7 @@ class Store(Protocol):
     """What the loop needs of ``proxy.store.Store``."""
 
     def load(self) -> dict[str, tuple[Position, dict[str, Any] | None]]: ...
-    def decide(self, position: Position, records: Sequence[Record], now: float, tally_json: dict[str, Any] | None) -> list[int]: ...
+    def decide_all(self, decided: Sequence[Decided], now: float) -> list[list[int]]: ...
     def progress(self, position: Position, tally_json: dict[str, Any] | None) -> None: ...
     def keep_series(self, service: str, rollout: int, series: Series, exposure_json: dict[str, Any]) -> None: ...
     def series(self, service: str, rollout: int) -> tuple[Series, dict[str, Any]] | None: ...
@@ -48,9 +48,9 @@ class Ledger:
         """Every position there is, with its tally."""
         return await self._do(self._store.load)
 
-    async def decide(self, position: Position, records: Sequence[Record], now: float, tally: dict[str, Any] | None) -> list[int]:
-        """Keep the position and its records in one transaction; returns their revision numbers."""
-        return await self._do(lambda: self._store.decide(position, records, now, tally))
+    async def decide(self, decided: Sequence[Decided], now: float) -> list[list[int]]:
+        """Keep positions and their records in one transaction, all or none; returns the revision numbers of each one's records."""
+        return await self._do(lambda: self._store.decide_all(decided, now))
 
     def progress(self, position: Position, tally: dict[str, Any] | None) -> bool:
         """Keep a position that only moved on, without waiting. False (and nothing) while the one before is still being written."""

@@ -108,6 +108,14 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by: str = ""
 
 
+class Decided(msgspec.Struct, frozen=True):
+    """What one service's decision leaves to keep: where it stands, history entries in order, and its tally (JSON; None: none)."""
+
+    position: Position
+    records: tuple[Record, ...] = ()
+    tally_json: dict[str, Any] | None = None
+
+
 class Revision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A kept history entry. ``revision`` grows by one per service, from 1; ``position`` is where the service stood after it."""
 

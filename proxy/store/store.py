@@ -18,7 +18,7 @@ from proxy import limits
 from proxy.analysis.series import Series
 from proxy.clock import Clock, SystemClock
 from proxy.errors import OperatorError
-from proxy.model.position import Position, Record, Revision
+from proxy.model.position import Decided, Position, Record, Revision
 from proxy.store import database, last_known
 
 _POSITION = msgspec.json.Decoder(Position)
@@ -84,19 +84,18 @@ class Store:
             return self._read_positions()
 
     def decide(self, position: Position, records: Sequence[Record], now: float, tally_json: dict[str, Any] | None) -> list[int]:
-        """Keep a decision, whole and durably, before it has any effect: the position, its tally, a revision for each record.
+        """Keep one service's decision; see ``decide_all``. Returns its revision numbers."""
+        [revisions] = self.decide_all([Decided(position, tuple(records), tally_json)], now)
+        return revisions
 
-        ``now`` is Unix time. Returns the records' revision numbers. Raises ``StoreUnavailable``, and then kept nothing.
+    def decide_all(self, decided: Sequence[Decided], now: float) -> list[list[int]]:
+        """Keep decisions, all of them or none, durably and before they have any effect: position, tally, a revision for each record.
+
+        ``now`` is Unix time. Returns the revision numbers of each one's records. Raises ``StoreUnavailable``, and then kept nothing.
         """
-        encoded = _encode(position)
         with self._transaction(self._decisions) as cursor:
-            cursor.execute(_UPSERT, (position.service, encoded, _encode_tally(tally_json)))
-            first = cursor.execute(_LAST, (position.service,)).fetchone()[0] + 1
-            revisions = list(range(first, first + len(records)))
-            for revision, record in zip(revisions, records, strict=True):
-                cursor.execute(_APPEND, (position.service, revision, now, _encode(record), encoded))
-            cursor.execute(_PRUNE, (position.service, first + len(records) - 1 - limits.HISTORY_REVISIONS_KEPT))
-        self._note_settled(position)
+            revisions = [_append(cursor, each, now) for each in decided]
+        self._note_settled(*(each.position for each in decided))
         return revisions
 
     def progress(self, position: Position, tally_json: dict[str, Any] | None) -> None:
@@ -210,10 +209,10 @@ class Store:
 
     # ---- the file of last known stables -----------------------------------------------------------------------------------------
 
-    def _note_settled(self, position: Position) -> None:
-        rest = last_known.settled(position)
-        if self._last_known.get(position.service) != rest:
-            self._keep_last_known({**self._last_known, position.service: rest})
+    def _note_settled(self, *positions: Position) -> None:
+        services = self._last_known | {position.service: last_known.settled(position) for position in positions}
+        if services != self._last_known:
+            self._keep_last_known(services)
 
     def _keep_last_known(self, services: dict[str, Position]) -> None:
         """The decision is durable already, so a failure here is told, not raised; the next change of any service tries again."""
@@ -246,6 +245,17 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise StoreUnavailable(f"{self._path}: {error}") from error
+
+
+def _append(cursor: sqlite3.Connection, decided: Decided, now: float) -> list[int]:
+    service, records, encoded = decided.position.service, decided.records, _encode(decided.position)
+    cursor.execute(_UPSERT, (service, encoded, _encode_tally(decided.tally_json)))
+    first = cursor.execute(_LAST, (service,)).fetchone()[0] + 1
+    revisions = list(range(first, first + len(records)))
+    for revision, record in zip(revisions, records, strict=True):
+        cursor.execute(_APPEND, (service, revision, now, _encode(record), encoded))
+    cursor.execute(_PRUNE, (service, first + len(records) - 1 - limits.HISTORY_REVISIONS_KEPT))
+    return revisions
 
 
 def _encode(what: Position | Record | Series) -> str:

@@ -19,7 +19,7 @@ from proxy.control.workers import Answer
 from proxy.errors import OperatorError
 from proxy.model.intent import Intent, Listener
 from proxy.model.plan import RoutePlan
-from proxy.model.position import Position, Record, Revision
+from proxy.model.position import Decided, Position, Record, Revision
 from proxy.model.rollout import RolloutPlan, WeightStep
 from proxy.model.route import Match, Route
 from proxy.model.service import Endpoint, Service, Version
@@ -73,15 +73,20 @@ class StoreInMemory:
         self.positions: dict[str, tuple[Position, dict[str, Any] | None]] = {}
         self.revisions: dict[str, list[Revision]] = {}
         self.broken = ""
+        self.broken_for = ""
+        """A service whose decisions cannot be kept."""
         self.progressed = 0
         self.kept_series: KeptSeries = {}
 
     def load(self) -> dict[str, tuple[Position, dict[str, Any] | None]]:
         return dict(self.positions)
 
-    def decide(self, position: Position, records: Sequence[Record], now: float, tally_json: dict[str, Any] | None) -> list[int]:
-        if self.broken:
-            raise OperatorError(self.broken)
+    def decide_all(self, decided: Sequence[Decided], now: float) -> list[list[int]]:
+        if self.broken or any(each.position.service == self.broken_for for each in decided):
+            raise OperatorError(self.broken or "disk full")
+        return [self._decide(each.position, each.records, now, each.tally_json) for each in decided]
+
+    def _decide(self, position: Position, records: Sequence[Record], now: float, tally_json: dict[str, Any] | None) -> list[int]:
         kept = self.revisions.setdefault(position.service, [])
         for record in records:
             self.journal.append(f"decide {record.kind}")

@@ -56,6 +56,16 @@ async def test_a_decision_that_cannot_be_kept_has_no_effect() -> None:
         )
 
 
+async def test_of_decisions_made_together_all_are_kept_or_none() -> None:
+    async with bench(intent(service(), service(name="blog"))) as b:
+        before = {name: list(revisions) for name, revisions in b.store.revisions.items()}
+        b.store.broken_for = "blog"
+        b.file = intent(service("v2"), service("v2", name="blog"), digest="d2")
+        result = await b.control.reload(source="test", by="test")
+
+        assert ("refused", before) == (result.outcome, b.store.revisions)
+
+
 async def test_a_rollback_that_could_not_be_kept_is_made_again() -> None:
     async with bench() as b:
         await b.target("v2")

@@ -10,7 +10,7 @@ import pytest
 from proxy.analysis.series import Series
 from proxy.control.ledger import Ledger
 from proxy.errors import OperatorError
-from proxy.model.position import Position, Record
+from proxy.model.position import Decided, Position, Record
 from tests.kit.control_bench import InlineExecutor, StoreInMemory
 
 pytestmark = pytest.mark.asyncio
@@ -20,7 +20,7 @@ HERE = Position("shop", stable="v1")
 async def test_what_is_decided_is_in_the_store_when_it_returns() -> None:
     store = StoreInMemory([])
     ledger = Ledger(store, InlineExecutor())
-    numbers = await ledger.decide(HERE, [Record("first", "why")], 1.0, {"rollout": 0})
+    [numbers] = await ledger.decide([Decided(HERE, (Record("first", "why"),), {"rollout": 0})], 1.0)
 
     assert ([1], {"shop": (HERE, {"rollout": 0})}) == (numbers, await ledger.load())
 

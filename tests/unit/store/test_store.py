@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from proxy import limits
 from proxy.clock import ManualClock
 from proxy.errors import OperatorError
-from proxy.model.position import Phase, Position, Record, Revision
+from proxy.model.position import Decided, Phase, Position, Record, Revision
 from proxy.model.rollout import GateStep, RolloutPlan, WeightStep
 from proxy.store import Store, StoreUnavailable, database
 
@@ -72,6 +72,21 @@ def test_revisions_are_counted_per_service(store: Store) -> None:
 
 def test_a_decision_without_records_takes_no_revision(store: Store) -> None:
     assert ([], [1]) == (store.decide(SHOP, [], 1.0, None), store.decide(SHOP, [STARTED], 1.0, None))
+
+
+def test_decisions_that_are_kept_together_have_numbers_of_their_own(store: Store) -> None:
+    cart = replace(SHOP, service="cart")
+    store.decide(SHOP, [STARTED], 1.0, None)
+
+    assert [[2, 3], [1], []] == store.decide_all([Decided(SHOP, (STEP, STEP)), Decided(cart, (STARTED,)), Decided(cart)], 2.0)
+
+
+def test_of_decisions_that_cannot_all_be_kept_none_is(store: Store) -> None:
+    unkept = Decided(replace(SHOP, service="cart"), (replace(STARTED, figures={"what": object()}),))
+    with pytest.raises(TypeError):
+        store.decide_all([Decided(SHOP, (STARTED,)), unkept], 1.0)
+
+    assert ({}, [], [1]) == (store.load(), store.history("shop"), store.decide(SHOP, [STARTED], 2.0, None))
 
 
 def test_history_is_newest_first_with_every_figure_and_the_position_after(store: Store) -> None:
