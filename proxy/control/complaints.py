@@ -27,7 +27,9 @@ class Complaints:
 
     def hear(self, slot: int, snapshot: Snapshot) -> None:
         """A report of the worker in ``slot``."""
-        for where, error in _of_files(snapshot):
+        files = dict(_of_files(snapshot))
+        self._files = {key: error for key, error in self._files.items() if key[0] != slot or key[1] in files}  # else it left the plan
+        for where, error in files.items():
             if error != self._files.get((slot, where), ""):
                 self._files[slot, where] = error
                 self._tell("certificates", "", f"{where}: {error or 'its certificate files are taken'}", slot)
@@ -71,8 +73,8 @@ class _Names:
                     self._told[key] = state.lookup_error, now
             else:
                 self._content(key, slot)
-        for key in [key for key, slots in self._complaining.items() if slot in slots and key not in named]:
-            self._content(key, slot)  # the endpoint has left the plan
+        for key in [key for key, slots in self._complaining.items() if (slot in slots or not slots) and key not in named]:
+            self._content(key, slot)  # the endpoint has left the plan, maybe after the only worker that complained of it
 
     def down(self, slot: int) -> None:
         for slots in self._complaining.values():

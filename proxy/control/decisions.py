@@ -6,7 +6,7 @@ kept has no effect and is made again. Knows nothing of queues, of who asked, or 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -48,7 +48,9 @@ class Decisions:
         events: RecentEvents,
         outside: Outside,
         comparisons: Comparisons,
+        adopted: Callable[[Intent], None] = lambda intent: None,
     ) -> None:
+        """``adopted`` is called as soon as another configuration counts, before anybody can read with it."""
         self.intent = intent
         self.standings: dict[str, Standing] = {}
         self.rollouts_ended: dict[tuple[str, str], int] = {}
@@ -56,6 +58,7 @@ class Decisions:
         self.switches = Switches()
         self.baseline = Baseline()
         self._last_ended: dict[str, int] = {}
+        self._adopted = adopted
         self._outside = outside
         self._comparisons = comparisons
         self._ledger = ledger
@@ -83,6 +86,7 @@ class Decisions:
         arrived, moves = await self._wishes(self.intent, starting=True)
         kept = await self._keep(moves, arrived)
         self.standings = arrived
+        self._adopted(self.intent)
         self._outside.configure(self.intent)
         for move, revisions in zip(moves, kept, strict=True):
             self._take(move, revisions)
@@ -223,6 +227,10 @@ class Decisions:
             raise
         self.intent, self.standings = intent or self.intent, standings
         if intent is not None:
+            names = {service.name for service in intent.services}
+            self._last_ended = {name: rollout for name, rollout in self._last_ended.items() if name in names}
+            self.rollouts_ended = {key: count for key, count in self.rollouts_ended.items() if key[0] in names}
+            self._adopted(intent)
             self._outside.configure(intent)
         for move, revisions in zip(moves, kept, strict=True):
             self._take(move, revisions)

@@ -92,7 +92,7 @@ class Control:
         self._publisher = Publisher(workers, self._replaced)
         self.outside = Outside(client or WebClient(), tasks, clock, events, self._enter)
         self.comparisons = comparisons or Nowhere()
-        self._decisions = Decisions(intent, ledger, self._publisher, clock, events, self.outside, self.comparisons)
+        self._decisions = Decisions(intent, ledger, self._publisher, clock, events, self.outside, self.comparisons, self._adopted)
         self.reloading = Reloading(load, self._decisions, self._publisher, clock, events, tasks, self._enter)
         self._commands = Commands(self._decisions, ledger, clock)
         self.recall = Recall(self._decisions, ledger)
@@ -107,7 +107,6 @@ class Control:
         Raises ``OperatorError`` when the store cannot be used.
         """
         await self._decisions.begin()
-        self._keep_series()
 
     async def run(self) -> None:
         """Deal with events, one after the other, without end."""
@@ -139,7 +138,6 @@ class Control:
                 self.reloading.begin(event)
             case Loaded():
                 await self.reloading.end(event)
-                self._keep_series()
             case CommandGiven():
                 await self._commands.obey(event)
             case Answered(service=service, heard=heard, reply=reply):
@@ -327,9 +325,10 @@ class Control:
             standing.kept_at = now
         self.outside.check(standing.position, standing.due(self.clock.wall()))
 
-    def _keep_series(self) -> None:
-        self.switches.keep(service.name for service in self.intent.services)
-        versions = [(service.name, version) for service in self.intent.services for version in service.versions]
+    def _adopted(self, intent: Intent) -> None:
+        """Another configuration counts: each of its versions has its counts, and what is gone has none."""
+        self.switches.keep(service.name for service in intent.services)
+        versions = [(service.name, version) for service in intent.services for version in service.versions]
         self.totals.keep(
             [(service, version.name) for service, version in versions],
             [(service, version.name, endpoint.label) for service, version in versions for endpoint in version.endpoints],

@@ -45,6 +45,12 @@ def test_a_worker_in_the_place_of_another_complains_of_files_anew() -> None:
     assert ["certificates : service shop: broken"] * 2 == heard.told
 
 
+def test_broken_files_of_a_service_that_left_and_came_back_are_told_again() -> None:
+    heard = Heard().report(0, origin_tls={"shop": "broken"}).report(0).report(0, origin_tls={"shop": "broken"})
+
+    assert ["certificates : service shop: broken"] * 2 == heard.told
+
+
 def test_a_name_that_cannot_be_looked_up_is_told_of_once_by_all_workers() -> None:
     heard = Heard()
     for slot in (0, 1, 0, 1):
@@ -91,6 +97,14 @@ def test_a_name_that_fails_on_in_a_worker_in_the_place_of_another_is_not_news() 
     heard.name(0, "server failure")
 
     assert [FAILS] == heard.told
+
+
+def test_a_complaint_ends_with_its_endpoint_after_the_only_worker_that_complained() -> None:
+    heard = Heard().name(0, "server failure")
+    heard.complaints.down(0)
+    heard.report(1).report(1).name(1, "server failure")
+
+    assert [FAILS, GOOD, FAILS] == heard.told
 
 
 def test_addresses_are_nobodys_complaint() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 from msgspec.structs import replace
 
 from proxy.analysis.guard import Tally
 from proxy.control.events import Unable
+from proxy.control.workers import Answer
 from proxy.errors import OperatorError
 from proxy.model.position import Phase, Position
 from proxy.rollout.machine import fingerprint
@@ -64,6 +67,22 @@ async def test_of_decisions_made_together_all_are_kept_or_none() -> None:
         result = await b.control.reload(source="test", by="test")
 
         assert ("refused", before) == (result.outcome, b.store.revisions)
+
+
+async def test_a_service_has_its_counts_as_soon_as_it_can_be_read_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[bool, bool]] = []
+    async with bench() as b:
+        commit = b.workers.commit
+
+        async def committing(generation: int, slots: Collection[int], timeout_s: float) -> dict[int, Answer]:
+            seen.append((b.control.intent.service("blog") is not None, ("blog", "v1") in b.control.totals.cells))
+            return await commit(generation, slots, timeout_s)
+
+        monkeypatch.setattr(b.workers, "commit", committing)
+        b.file = intent(service(), service(name="blog"), digest="d2")
+        await b.control.reload(source="test", by="test")
+
+    assert [(True, True)] == seen
 
 
 async def test_a_rollback_that_could_not_be_kept_is_made_again() -> None:
