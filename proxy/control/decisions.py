@@ -89,7 +89,8 @@ class Decisions:
         self._adopted(self.intent)
         self._outside.configure(self.intent)
         for move, revisions in zip(moves, kept, strict=True):
-            self._take(move, revisions)
+            if (memory := self._take(move, revisions)) is not None:
+                self.write_down(move.position.service, memory)
         for standing in self.standings.values():
             standing.pending = True  # whatever was last published, nobody knows whether all had it
             self._outside.arrived(standing.position)
@@ -232,14 +233,16 @@ class Decisions:
             self.rollouts_ended = {key: count for key, count in self.rollouts_ended.items() if key[0] in names}
             self._adopted(intent)
             self._outside.configure(intent)
-        for move, revisions in zip(moves, kept, strict=True):
-            self._take(move, revisions)
+        told = [self._take(move, revisions) for move, revisions in zip(moves, kept, strict=True)]
         if intent is not None:
             for standing in standings.values():  # a service that comes back may wait for an answer since before it left
                 self._outside.arrived(standing.position)
         if publishing:
             self._comparisons.use(compared(self.intent, self.positions()))
         cutovers = await self._publisher.commit() if publishing else {}
+        for move, memory in zip(moves, told, strict=True):  # only now: a rollback waits for nothing that nobody decides on
+            if memory is not None:
+                self.write_down(move.position.service, memory)
         took_s = self._clock.now() - began
         switched = {
             name: self.switches.add(cutover, self._publisher.generation, took_s, self._clock, self._publisher.barrier_tries)
@@ -259,12 +262,14 @@ class Decisions:
         kept = iter(await self._ledger.decide(decided, self._clock.wall()) if decided else ())
         return [next(kept) if move.decides else [] for move in moves]
 
-    def _take(self, move: Move, revisions: Sequence[int]) -> None:
+    def _take(self, move: Move, revisions: Sequence[int]) -> Memory | None:
+        """The service stands where the move leads; returns what is remembered of its rollout, if that is to be written down."""
         standing = self.standings[move.position.service]
         begins = move.position.rollout != standing.position.rollout
+        memory = None
         if standing.running and move.records:
             standing.remember(self._clock.wall(), event=move.records[0].kind)
-            self.write_down(standing)
+            memory = standing.memory
         standing.take(move, self._clock.now())
         if begins:
             service = self.intent.service(move.position.service)
@@ -274,6 +279,7 @@ class Decisions:
             self._events.add(self._clock.wall(), record.kind, move.position.service, record.reason, by=record.by)
             self._tell_end(move.position.service, record)
         self._outside.moved(move, revisions)
+        return memory
 
     def look_back(self) -> None:
         """Remember what running rollouts have gone through, whenever a stretch has taken its time."""
@@ -282,12 +288,13 @@ class Decisions:
             if over := standing.memory.is_over(standing.position, wall):
                 standing.remember(wall)
             if over or standing.memory.due(standing.position, wall):
-                self.write_down(standing)
+                self.write_down(standing.position.service, standing.memory)
 
-    def write_down(self, standing: Standing) -> None:
-        """Keep what is remembered; while the store is busy with the one before, the next look does."""
-        memory = standing.memory
-        if self._ledger.keep_series(standing.position.service, memory.rollout, *memory.kept()):
+    def write_down(self, service: str, memory: Memory) -> None:
+        """Keep what is remembered; while the store is busy with the one before, the next look does, if there will be one."""
+        standing = self.standings.get(service)
+        last = standing is None or standing.memory is not memory
+        if self._ledger.keep_series(service, memory.rollout, memory.kept, memory.unsaved, last=last):
             memory.saved(self._clock.wall())
 
     def _tell_end(self, service: str, record: Record) -> None:

@@ -138,7 +138,7 @@ class RecentEvent(msgspec.Struct, frozen=True):
     figures: dict[str, Any] = {}
 
 
-REPEATING = frozenset({"not_decided"})
+REPEATING = frozenset({"not_decided", "not_kept"})
 """Kinds that come again with every report until somebody mends the cause: the same within ``REPEAT_S`` is one event."""
 
 REPEAT_S = 10.0

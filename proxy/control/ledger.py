@@ -12,9 +12,14 @@ from proxy.model.position import Decided, Position, Revision
 
 T = TypeVar("T")
 
+_PROGRESS = "the progress of rollouts"
+_SERIES = "what rollouts have gone through"
+
 
 class Store(Protocol):
     """What the loop needs of ``proxy.store.Store``."""
+
+    last_known_failed: str
 
     def load(self) -> dict[str, tuple[Position, dict[str, Any] | None]]: ...
     def decide_all(self, decided: Sequence[Decided], now: float) -> list[list[int]]: ...
@@ -34,8 +39,7 @@ class Ledger:
         self._executor = executor
         self._writing: asyncio.Future[None] | None = None
         self._recording: asyncio.Future[None] | None = None
-        self.progress_failed = ""
-        """Why the last progress could not be written; empty when it could."""
+        self._failed: dict[str, str] = {}
 
     @classmethod
     async def opened(cls, make: Callable[[], Store]) -> Self:
@@ -50,27 +54,40 @@ class Ledger:
 
     async def decide(self, decided: Sequence[Decided], now: float) -> list[list[int]]:
         """Keep positions and their records in one transaction, all or none; returns the revision numbers of each one's records."""
-        return await self._do(lambda: self._store.decide_all(decided, now))
+        numbers = await self._do(lambda: self._store.decide_all(decided, now))
+        self._failed.pop(_PROGRESS, None)  # where they stand is kept now, whatever was not before
+        return numbers
 
     def progress(self, position: Position, tally: dict[str, Any] | None) -> bool:
         """Keep a position that only moved on, without waiting. False (and nothing) while the one before is still being written."""
         if self._writing is not None and not self._writing.done():
             return False
         self._writing = asyncio.get_running_loop().run_in_executor(self._executor, self._store.progress, position, tally)
-        self._writing.add_done_callback(self._wrote)
+        self._writing.add_done_callback(lambda done: self._wrote(_PROGRESS, done, lambda: None))
         return True
 
     async def progress_now(self, position: Position, tally: dict[str, Any] | None) -> None:
         """The same, waited for: at the end there is no next time."""
         await self._do(lambda: self._store.progress(position, tally))
 
-    def keep_series(self, service: str, rollout: int, series: Series, exposure: dict[str, Any]) -> bool:
-        """Keep what a rollout has gone through, without waiting. False (and nothing) while the one before is still being written."""
-        if self._recording is not None and not self._recording.done():
+    def keep_series(
+        self,
+        service: str,
+        rollout: int,
+        kept: Callable[[], tuple[Series, dict[str, Any]]],
+        on_failed: Callable[[], None],
+        *,
+        last: bool = False,
+    ) -> bool:
+        """Keep what a rollout has gone through, without waiting. False (and nothing) while the one before is still being written.
+
+        ``kept`` is asked only when it is written. The ``last`` of a rollout is written behind whatever is before it.
+        """
+        if self._recording is not None and not self._recording.done() and not last:
             return False
         keep = self._store.keep_series
-        self._recording = asyncio.get_running_loop().run_in_executor(self._executor, keep, service, rollout, series, exposure)
-        self._recording.add_done_callback(self._wrote)
+        self._recording = asyncio.get_running_loop().run_in_executor(self._executor, keep, service, rollout, *kept())
+        self._recording.add_done_callback(lambda done: self._wrote(_SERIES, done, on_failed))
         return True
 
     async def keep_series_now(self, service: str, rollout: int, series: Series, exposure: dict[str, Any]) -> None:
@@ -97,6 +114,16 @@ class Ledger:
     async def _do(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, call)
 
-    def _wrote(self, future: asyncio.Future[None]) -> None:
-        error = None if future.cancelled() else future.exception()
-        self.progress_failed = str(error) if error else ""  # progress is no decision: the next one makes it good
+    def _wrote(self, what: str, done: asyncio.Future[None], on_failed: Callable[[], None]) -> None:
+        error = None if done.cancelled() else done.exception()
+        if error is None:
+            self._failed.pop(what, None)
+        else:
+            self._failed[what] = str(error)  # it is no decision: the next one makes it good
+            on_failed()
+
+    @property
+    def failing(self) -> dict[str, str]:
+        """What could not be written the last time, and why. Nothing is decided on any of it, but somebody has to hear of it."""
+        last_known = self._store.last_known_failed
+        return self._failed | ({"the file of last known stables": last_known} if last_known else {})

@@ -306,6 +306,8 @@ class Control:
             if standing.running and (name in touched or now - standing.measured_at >= limits.CONTROL_TICK_S):
                 await self._measure(standing)
         self._decisions.look_back()
+        for what, why in self._ledger.failing.items():
+            self.events.add(self.clock.wall(), "not_kept", "", f"{what} cannot be kept: {why}")
         if self._decisions.pending and not self.unready():
             await self._decisions.acknowledge(0.0)
 

@@ -73,6 +73,10 @@ class Memory:
         self._unsaved = False
         self._saved_at_s = wall
 
+    def unsaved(self) -> None:
+        """It could not be written, and is tried again when its time has come."""
+        self._unsaved = True
+
     def annotated(self, records: Sequence[Record]) -> tuple[Record, ...]:
         """The records, those that end a rollout with its blast radius."""
         return tuple(

@@ -48,6 +48,7 @@ _WARNINGS = frozenset(
         "worker_replaced",
         "plan_refused",
         "not_decided",
+        "not_kept",
         "stable_gone",
         "candidate_gone",
         "store",

@@ -75,6 +75,7 @@ class StoreInMemory:
         self.broken = ""
         self.broken_for = ""
         """A service whose decisions cannot be kept."""
+        self.last_known_failed = ""
         self.progressed = 0
         self.kept_series: KeptSeries = {}
 

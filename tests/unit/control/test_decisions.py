@@ -7,6 +7,7 @@ from collections.abc import Collection
 import pytest
 from msgspec.structs import replace
 
+from proxy import limits
 from proxy.analysis.guard import Tally
 from proxy.control.events import Unable
 from proxy.control.workers import Answer
@@ -83,6 +84,22 @@ async def test_a_service_has_its_counts_as_soon_as_it_can_be_read_of(monkeypatch
         await b.control.reload(source="test", by="test")
 
     assert [(True, True)] == seen
+
+
+async def test_what_cannot_be_kept_beside_decisions_is_told_and_kept_later() -> None:
+    async with bench() as b:
+        await b.target("v2")
+        b.store.broken = "disk full"
+        await b.after(limits.EXPOSURE_KEPT_S + 2, b.cell("v2", ok=1), b.cell("v1", ok=20))
+        told = [event.text for event in b.control.events.since() if event.kind == "not_kept"]
+        b.store.broken = ""
+        await b.after(limits.EXPOSURE_KEPT_S + 2, b.cell("v2", ok=1), b.cell("v1", ok=20))
+        kept = b.store.kept_series["shop", 1]
+
+    assert {"the progress of rollouts cannot be kept: disk full", "what rollouts have gone through cannot be kept: disk full"} == set(
+        told
+    )
+    assert kept[1]["requests"] > 0
 
 
 async def test_a_rollback_that_could_not_be_kept_is_made_again() -> None:

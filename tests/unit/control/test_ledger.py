@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,14 @@ from tests.kit.control_bench import InlineExecutor, StoreInMemory
 
 pytestmark = pytest.mark.asyncio
 HERE = Position("shop", stable="v1")
+
+
+def series() -> tuple[Series, dict[str, Any]]:
+    return Series(2.0), {}
+
+
+def never() -> None:
+    raise AssertionError("it was kept")
 
 
 async def test_what_is_decided_is_in_the_store_when_it_returns() -> None:
@@ -66,13 +75,13 @@ async def test_progress_that_fails_is_remembered_until_one_succeeds() -> None:
     ledger.progress(HERE, None)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    failed = ledger.progress_failed
+    failed = list(ledger.failing.values())
     store.broken = ""
     ledger.progress(HERE, None)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
-    assert ("disk full", "") == (failed, ledger.progress_failed)
+    assert (["disk full"], {}) == (failed, ledger.failing)
 
 
 async def test_a_series_is_not_written_while_the_one_before_still_is() -> None:
@@ -83,11 +92,58 @@ async def test_a_series_is_not_written_while_the_one_before_still_is() -> None:
             gate.wait()
 
     ledger = await Ledger.opened(lambda: Slow([]))
-    first, second = (ledger.keep_series("shop", 1, Series(2.0), {}) for _ in range(2))
+    first, second = (ledger.keep_series("shop", 1, series, never) for _ in range(2))
     gate.set()
     await ledger.close()
 
     assert (True, False) == (first, second)
+
+
+async def test_the_last_of_a_series_is_written_behind_the_one_before() -> None:
+    gate = threading.Event()
+    made: list[StoreInMemory] = []
+
+    class Slow(StoreInMemory):
+        def __init__(self) -> None:
+            super().__init__([])
+            made.append(self)
+
+        def keep_series(self, service: str, rollout: int, series: Series, exposure_json: dict[str, Any]) -> None:
+            gate.wait()
+            super().keep_series(service, rollout, series, exposure_json)
+
+    ledger = await Ledger.opened(Slow)
+    taken = [ledger.keep_series(name, 1, series, never, last=last) for name, last in (("shop", False), ("blog", True), ("cart", False))]
+    gate.set()
+    await ledger.close()
+
+    assert ([True, True, False], [("shop", 1), ("blog", 1)]) == (taken, list(made[0].kept_series))
+
+
+async def test_a_series_that_could_not_be_written_is_told_of() -> None:
+    failed = asyncio.Event()
+    store = StoreInMemory([])
+    ledger = Ledger(store, InlineExecutor())
+    store.broken = "disk full"
+    ledger.keep_series("shop", 1, series, failed.set)
+    await asyncio.wait_for(failed.wait(), 5)
+    ledger.progress(HERE, None)
+
+    assert {"what rollouts have gone through": "disk full"} == ledger.failing
+
+
+async def test_a_decision_makes_good_what_was_not_kept_of_progress() -> None:
+    store = StoreInMemory([])
+    ledger = Ledger(store, InlineExecutor())
+    store.broken = "disk full"
+    ledger.progress(HERE, None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    failed = dict(ledger.failing)
+    store.broken = ""
+    await ledger.decide([Decided(HERE)], 1.0)
+
+    assert ({"the progress of rollouts": "disk full"}, {}) == (failed, ledger.failing)
 
 
 async def test_a_series_that_is_waited_for_is_there() -> None:
