@@ -41,6 +41,11 @@ def point_of(key: str) -> str:
     return key.rpartition("/")[2]
 
 
+def rollout_asked(key: str) -> int:
+    """The number of the rollout that a key begins with."""
+    return int(key.partition("/")[0])
+
+
 def question_of(position: Position) -> Ask | None:
     """What a service that stands here has asked and not heard the answer of; None when it waits for nobody outside.
 
@@ -106,6 +111,8 @@ class Asking:
             return
         telling = [key for key in questions if point_of(key) in TELLING]
         if ask.point in TELLING and len(telling) >= limits.HOOKS_TELLING_MAX:
+            text = f"{telling[0]} has no answer yet, and {limits.HOOKS_TELLING_MAX} are all that may be waited for: it is given up"
+            self._say("hook_given_up", position.service, text)
             self._give_up(position.service, telling[0])
         asked = questions[ask.key] = _Question(ask)
         asked.task = self._tasks.spawn(self._run(position, asked), name=f"ask {position.service} {ask.key}")

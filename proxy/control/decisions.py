@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from proxy.clock import Clock
-from proxy.control.asking import TELLING, point_of
+from proxy.control.asking import TELLING, point_of, rollout_asked
 from proxy.control.baseline import Baseline
 from proxy.control.comparisons import Comparisons, rules_of
 from proxy.control.events import RecentEvents
@@ -201,7 +201,8 @@ class Decisions:
         try:
             move = standing.stepped(heard, self._clock.wall())
             if not move.decides and point_of(heard.key) in TELLING:
-                move = Move(move.position, (Record("hook", heard.reason, {**heard.figures, "key": heard.key, "ok": heard.ok}),))
+                figures = {**heard.figures, "rollout": rollout_asked(heard.key), "key": heard.key, "ok": heard.ok}
+                move = Move(move.position, (Record("hook", heard.reason, figures),))
             if move.decides:
                 await self.enact([move])
             else:

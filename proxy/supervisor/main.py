@@ -53,6 +53,7 @@ _WARNINGS = frozenset(
         "candidate_gone",
         "store",
         "source_down",
+        "hook_given_up",
         "hook_retried",
         "notification_failed",
         "rolling_back",

@@ -302,6 +302,7 @@ async def test_hooks_that_are_only_told_have_a_bound(bench: Bench) -> None:
     await turns()
 
     assert limits.HOOKS_TELLING_MAX == bench.client.hanging
+    assert ["hook_given_up"] * 5 == [kind for kind, _, _ in bench.said]
 
 
 async def test_no_more_calls_are_under_way_than_allowed(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from proxy.clock import ManualClock
 from proxy.control.calling import Answer
 from proxy.control.events import LoopEvent, RecentEvents, Unable
+from proxy.control.explanation import rollout_of
 from proxy.control.outside import Outside
 from proxy.model.intent import Notification
 from proxy.model.position import Phase, Position
@@ -101,6 +102,7 @@ async def test_hooks_that_are_told_of_an_end_may_answer_when_the_next_rollout_ru
         kept = b.store.history("shop", 1)[0]
 
         assert ("hook", "hook http://ci/gone answered 500", False) == (kept.kind, kept.reason, kept.figures["ok"])
+        assert 1 == rollout_of(kept), "it is in the story of another rollout"
         assert (Phase.PROGRESSING, 2) == (b.position().phase, b.position().rollout)
 
 
