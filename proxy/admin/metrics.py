@@ -18,11 +18,10 @@ from proxy.admin.metrics_judging import judging
 from proxy.admin.metrics_shadow import shadows
 from proxy.admin.views import weights
 from proxy.control.loop import Control
+from proxy.control.memory import ENDS
 from proxy.model.position import Phase
 from proxy.model.rollout import CAUSES
 from proxy.telemetry.histogram import exposed
-
-RESULTS = ("promoted", "rolled_back", "abandoned", "shadowed")
 
 COMMIT = os.environ.get("HEADGATE_COMMIT", "unknown")
 """Set when an image is built."""
@@ -139,7 +138,7 @@ class Figures(Collector):
             now = standing.position.phase if standing is not None else Phase.STABLE
             for candidate in Phase:
                 phase.add_metric([service.name, candidate.value], int(candidate is now))
-            for result in RESULTS:
+            for result in ENDS:
                 ended.add_metric([service.name, result], self._control.rollouts_ended.get((service.name, result), 0))
         yield from (weight, phase, ended)
 

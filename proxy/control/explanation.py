@@ -14,6 +14,7 @@ import msgspec
 
 from proxy.analysis.series import Point, Series
 from proxy.analysis.stretches import Side
+from proxy.control.memory import ENDS
 from proxy.model.position import Revision
 from proxy.model.rollout import RolloutPlan
 from proxy.model.url import without_secrets
@@ -37,7 +38,6 @@ _GOING: Final = ("started", "step", "resumed", "gate", "asking", "frozen")
 
 _BEGINNINGS: Final = ("started", "switching")
 
-_ENDED: Final = ("promoted", "rolled_back", "abandoned", "shadowed")
 _DECIDED: Final = ("rolling_back", "abandoned", "paused", "promoting", "switching")
 
 
@@ -55,7 +55,7 @@ def explain(asked: Revision, history: Sequence[Revision], series: Series | None,
     own = sorted((r for r in history if rollout_of(r) == number), key=lambda r: r.revision) or [asked]
     first, plan = own[0], _plan(own)
     began_s = next((r.at_s for r in own if r.kind in _BEGINNINGS), first.at_s)
-    ended = next((r for r in own if r.kind in _ENDED), None)
+    ended = next((r for r in own if r.kind in ENDS), None)
     latest = next((r.kind for r in reversed(own) if r.kind in _OUTCOMES or r.kind in _GOING), "")
     outcome = "nothing tried" if not number else latest if latest in _OUTCOMES else "under way"
     radius = (

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.control.totals import Totals
+from collections.abc import Callable, Mapping
+
+from proxy.control import totals
 from proxy.model.position import Position
 from proxy.model.service import Service
 from proxy.rollout.events import EndpointLevel
@@ -11,11 +13,15 @@ LOOKED_AT = ("rolling", "blue_green")
 """Strategies that go by the health of endpoints; for the others nothing is looked up."""
 
 
-def endpoint_levels(service: Service | None, position: Position, totals: Totals) -> tuple[EndpointLevel, ...]:
+Look = Callable[[], Mapping[tuple[str, str, str], totals.EndpointLevel]]
+"""``Totals.endpoints``, or what it said of the same report: it adds up every endpoint of every worker."""
+
+
+def endpoint_levels(service: Service | None, position: Position, look: Look) -> tuple[EndpointLevel, ...]:
     """Those of the rollout's two versions; none when its strategy does not ask."""
     if service is None or position.plan.strategy not in LOOKED_AT:
         return ()
-    levels = totals.endpoints()
+    levels = look()
     found = []
     for name in (position.stable, position.candidate):
         version = service.version(name)

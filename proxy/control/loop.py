@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from proxy import limits
@@ -35,7 +36,7 @@ from proxy.control.events import (
     answer,
 )
 from proxy.control.ledger import Ledger
-from proxy.control.levels import endpoint_levels
+from proxy.control.levels import Look, endpoint_levels
 from proxy.control.outside import Outside
 from proxy.control.publisher import Publisher
 from proxy.control.recall import Recall
@@ -302,20 +303,21 @@ class Control:
             if (standing := self.standings.get(shadow.service)) is not None:
                 standing.mirrored(shadow)
                 touched.add(shadow.service)
+        look = cache(self.totals.endpoints)  # once for all, and only if somebody goes by them
         for name, standing in tuple(self.standings.items()):
             if standing.running and (name in touched or now - standing.measured_at >= limits.CONTROL_TICK_S):
-                await self._measure(standing)
+                await self._measure(standing, look)
         self._decisions.look_back()
         for what, why in self._ledger.failing.items():
             self.events.add(self.clock.wall(), "not_kept", "", f"{what} cannot be kept: {why}")
         if self._decisions.pending and not self.unready():
             await self._decisions.acknowledge(0.0)
 
-    async def _measure(self, standing: Standing) -> None:
+    async def _measure(self, standing: Standing, look: Look) -> None:
         now = self.clock.now()
         standing.judge.comparison = self._decisions.comparison(standing.position)
         position = standing.position
-        levels = endpoint_levels(self.intent.service(position.service), position, self.totals)
+        levels = endpoint_levels(self.intent.service(position.service), position, look)
         move = standing.measure(now, self.clock.wall(), levels)
         if move.decides:
             try:

@@ -28,14 +28,14 @@ def test_endpoints_come_in_the_configurations_order_and_unheard_ones_as_such() -
     assert (
         EndpointLevel("v1", "127.0.0.1:9000", healthy=True, in_flight=2),
         EndpointLevel("v2", "127.0.0.1:9001", healthy=False, in_flight=0, heard=False),
-    ) == endpoint_levels(service(), TRYING, counted(True))
+    ) == endpoint_levels(service(), TRYING, counted(True).endpoints)
 
 
 def test_an_endpoint_is_healthy_when_every_worker_says_so_and_in_flight_adds_up() -> None:
     assert [(True, 4), (False, 4)] == [
         (level.healthy, level.in_flight)
         for totals in (counted(True, True), counted(True, False))
-        for level in endpoint_levels(service(), TRYING, totals)[:1]
+        for level in endpoint_levels(service(), TRYING, totals.endpoints)[:1]
     ]
 
 
@@ -43,15 +43,15 @@ def test_an_endpoint_is_healthy_when_every_worker_says_so_and_in_flight_adds_up(
 def test_a_strategy_that_goes_by_no_health_looks_nothing_up(strategy: str) -> None:
     position = replace(TRYING, plan=RolloutPlan(strategy=strategy))  # type: ignore[arg-type]  # a strategy
 
-    assert () == endpoint_levels(service(), position, counted(True))
+    assert () == endpoint_levels(service(), position, counted(True).endpoints)
 
 
 def test_an_endpoint_that_some_worker_has_not_looked_at_is_not_heard_of() -> None:
     totals = counted(True)
     totals.add(1, Snapshot(1, 1, 1, 0.0, endpoints=[EndpointState("shop", "v1", "127.0.0.1:9000", asked=False)]))
 
-    assert not endpoint_levels(service(), TRYING, totals)[0].heard
+    assert not endpoint_levels(service(), TRYING, totals.endpoints)[0].heard
 
 
 def test_a_service_that_is_gone_has_none() -> None:
-    assert () == endpoint_levels(None, TRYING, counted(True))
+    assert () == endpoint_levels(None, TRYING, counted(True).endpoints)
