@@ -55,6 +55,7 @@ class ClientConnection(asyncio.Protocol):
         "_secure",
         "_source",
         "_state",
+        "_take_by",
         "_writable",
         "deadline",
         "keep_alive",
@@ -75,6 +76,7 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = bytearray()
         self._reading = True
         self._writable = True
+        self._take_by = inf  # while it is not writable: when it is gone if it has taken nothing more
         self._half_closed = False
         self._leaving = False  # half closed as well, but something that it sent before has not been read yet
         self._lingered = 0
@@ -108,9 +110,7 @@ class ClientConnection(asyncio.Protocol):
             self._reading = False
             self.transport.pause_reading()
             self._plane.departures.watch(self)
-            self.deadline = inf
-            if not self._writable:
-                self._set_deadline(perf_counter() + limits.IDLE_TIMEOUT_S)
+            self._set_deadline(inf)
 
     def resume_reading(self) -> None:
         """Read on."""
@@ -268,6 +268,9 @@ class ClientConnection(asyncio.Protocol):
             self._set_deadline(perf_counter() + limits.DRAIN_IDLE_S)
 
     def _set_deadline(self, deadline: float) -> None:
+        """Nothing that is waited for outlives the time of a client that takes no answer."""
+        if not self._writable and deadline > self._take_by:
+            deadline = self._take_by
         self.deadline = deadline
         if deadline < self.wake_at:
             self._plane.wheel.schedule(self, deadline)

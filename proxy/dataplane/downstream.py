@@ -93,15 +93,18 @@ class Downstream(ClientConnection):
 
     def pause_writing(self) -> None:
         self._writable = False
+        self._take_by = perf_counter() + limits.IDLE_TIMEOUT_S
         self._exchange.download_paused()
-        self._set_deadline(perf_counter() + limits.IDLE_TIMEOUT_S)  # a client that reads nothing for so long is gone
+        self._set_deadline(self._take_by)
 
     def resume_writing(self) -> None:
         self._writable = True
         if self._state == FLUSH:
             self._plane.loop.call_soon(self.transport.close)  # not from within its own writing
             return
-        if self._state != LINGER:
+        if self._state == BODY and self._reading:
+            self._set_deadline(self._pace.due(perf_counter(), self._exchange.idle_s))
+        elif self._state != LINGER:
             self.deadline = inf
         if self._half_closed or self._leaving:
             self._set_deadline(perf_counter() + limits.HALF_CLOSE_GRACE_S)
@@ -121,6 +124,9 @@ class Downstream(ClientConnection):
 
     def _exchange_timed_out(self, now: float) -> None:
         exchange = self._exchange
+        if not self._writable and now >= self._take_by:
+            self.give_up()
+            return
         if self._state == BODY and not self._leaving:
             if self._pace.goes_on(now, judged=not exchange.answered):
                 self._set_deadline(self._pace.due(now, exchange.idle_s))
@@ -226,7 +232,7 @@ class Downstream(ClientConnection):
         exchange = self._exchange
         now = perf_counter()
         self._pace.came(len(data), now)
-        self.deadline = self._pace.due(now, exchange.idle_s)
+        self._set_deadline(self._pace.due(now, exchange.idle_s))
         decoder = self._decoder
         if decoder is None:
             size = len(data)
@@ -255,7 +261,7 @@ class Downstream(ClientConnection):
         if done:
             self._state = WAIT
             self._decoder = None
-            self.deadline = inf
+            self._set_deadline(inf)
             if self._buffer:
                 self.pause_reading()
             exchange.end(now)

@@ -127,6 +127,35 @@ async def test_one_that_pipelines_and_takes_no_answer_is_given_up_after_the_idle
     await talk.end()
 
 
+@pytest.mark.parametrize("rest", [b"", b"x" * 900], ids=["more of it is awaited", "it is whole"])
+async def test_one_that_takes_no_answer_to_its_upload_is_given_up_after_the_idle_time(rest: bytes) -> None:
+    talk = Conversation()
+    await talk.client.says(UPLOAD + b"x" * 100)
+    await talk.origin_says(b"HTTP/1.1 200 OK\r\n\r\nok")
+    talk.client.transport.unsent = 1
+    talk.client.protocol.pause_writing()
+    await talk.pass_time(limits.IDLE_TIMEOUT_S - 1)
+    if rest:
+        await talk.client.says(rest)
+    assert not talk.client.closed
+    await talk.pass_time(1.3)
+
+    assert ({499: 1}, True) == (codes(talk), talk.client.transport.aborted)
+    await talk.end()
+
+
+async def test_an_upload_is_timed_again_once_its_client_has_caught_up() -> None:
+    """An interim answer was taken slowly, which must not leave the rest of the body without a time-out."""
+    talk = Conversation()
+    await talk.client.says(UPLOAD + b"x" * 100)
+    talk.client.protocol.pause_writing()
+    talk.client.protocol.resume_writing()
+    await talk.pass_time(limits.IDLE_TIMEOUT_S + 1)
+
+    assert talk.client.heard().startswith(b"HTTP/1.1 408 ")
+    await talk.end()
+
+
 async def test_an_end_waits_until_the_answer_is_out() -> None:
     talk = Conversation()
     await talk.client.says(CLOSING_GET)
