@@ -42,6 +42,7 @@ from proxy.model.plan import RoutePlan, ServicePlan
 from proxy.model.service import Endpoint
 from proxy.routing.table import Table
 from proxy.tasks import TaskGroup
+from proxy.telemetry.access_log import AccessLog, Outcome
 from proxy.telemetry.cutover import Cutover
 from proxy.telemetry.recorder import Cell
 from proxy.telemetry.snapshot import Snapshot
@@ -50,7 +51,6 @@ from proxy.wire.request import Request
 
 if TYPE_CHECKING:
     from proxy.dataplane.connection import ClientConnection
-    from proxy.telemetry.access_log import AccessLog, Outcome
 
 PoolKey = tuple[str, str, Endpoint]
 
@@ -75,14 +75,6 @@ class _Prepared:
         self.pools = pools
         self.doors = doors
         self.access_log = access_log
-
-
-def _open_access_log(plan: AccessLogPlan | None) -> AccessLog | None:
-    if plan is None:
-        return None
-    from proxy.telemetry.access_log import AccessLog  # structlog costs every worker 50 ms and 6 MiB, and most log no requests
-
-    return AccessLog(plan.path, plan.sample)
 
 
 class DataPlane:
@@ -152,10 +144,13 @@ class DataPlane:
         access_log = self.access_log
         if self._plan is None or self._plan.access_log != plan.access_log:
             try:
-                access_log = _open_access_log(plan.access_log)
+                access_log = self._open_access_log(plan.access_log)
             except OSError as error:
                 raise PlanRefused(f"access_log: {plan.access_log and plan.access_log.path}: {error.strerror}") from None
         self._prepared[plan.generation] = _Prepared(plan, table, cells, pools, doors, access_log)
+
+    def _open_access_log(self, plan: AccessLogPlan | None) -> AccessLog | None:
+        return AccessLog(plan.path, plan.sample, later=self.loop.call_later) if plan is not None else None
 
     def _legs(self, plan: RoutePlan, service: ServicePlan, pools: dict[PoolKey, Pool], cells: list[Cell]) -> list[Leg]:
         total = sum(service.weights) or 1.0
@@ -310,7 +305,7 @@ class DataPlane:
             self.tracer.close()
             self.tracer = None
         if self.access_log is not None:
-            self.access_log.close()
+            self.access_log.close(limits.ACCESS_LOG_CLOSE_S)
             self.access_log = None
 
     def _task_failed(self, name: str, error: BaseException) -> None:
@@ -321,13 +316,9 @@ class DataPlane:
     def log_access(self, req: Request | None, peer: Peer, of: tuple[str, str], outcome: Outcome, request_id: bytes) -> None:
         """Leave a line for the access log: of a service and version (both may be empty), and of a request, if it could be read."""
         assert self.access_log is not None
-        asked = ("", "", "") if req is None else (req.method.decode(), req.host.decode(), req.path.decode("latin-1"))
-        client = (peer.address if req is None else peer.client(req)).decode("latin-1")
-        code, cause, duration_s = outcome[:3]
-        service, version = of
-        self.access_log.offer(
-            (self._clock.wall(), client, *asked, service, code, cause, duration_s, version, request_id.decode(), *outcome[3:])
-        )
+        asked = (b"", b"", b"") if req is None else (req.start.method, req.host, req.path)
+        client = peer.address if req is None else peer.client(req)
+        self.access_log.offer((self._clock.wall(), client, *asked, of, outcome, request_id))
 
     def date_line(self) -> bytes:
         """The Date field of this second."""
