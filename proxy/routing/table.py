@@ -70,10 +70,14 @@ class Split(Generic[L]):
                 if matcher.holds(request):
                     return choice
         if self._by:
+            placed: tuple[Split[L], Choice[L]] | None = request.placed
+            if placed is not None and placed[0] is self:
+                return placed[1]
             key = self._key(request, client)
             if key:
-                leg = self.legs[bucket.choose(key, self._salts, self._weights)]
-                return leg, True, bucket.user_hash(key)
+                choice = self.legs[bucket.choose(key, self._salts, self._weights)], True, bucket.user_hash(key)
+                request.placed = self, choice
+                return choice
         for edge, choice in self._draws:  # a weight of 0 is never chosen, for its interval is empty
             if chance < edge:
                 return choice

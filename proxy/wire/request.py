@@ -10,7 +10,7 @@ Start lines, like field lines, are read once and remembered in a bounded table: 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 from proxy import limits
 from proxy.errors import DownstreamError
@@ -124,6 +124,7 @@ class Request:
     upgrade = b""  # the protocol asked for, when it may be switched to (rule 28)
     logs_in = False  # NTLM or Negotiate: the origin may take all that follows on its connection for the same user's (rule 39)
     shadow = False  # a copy by a headgate before us
+    placed: Any = None  # the router's: the split that last placed the user of these fields, and its choice
     onward: bytes | None = None  # the forwarder's: ``rest`` and its own lines, up to the value of the request id
 
     def __init__(self, start: Start, rest: bytes, lines: list[bytes]) -> None:

@@ -100,8 +100,8 @@ BY_ADDRESS = Sticky(by="client_ip")
     ],
 )
 def test_a_user_gets_one_version_whatever_chance_says(sticky: Sticky, line: str, key: bytes) -> None:
-    service, request = split((50, 50), sticky=sticky), get(line)
-    answers = {service.choose(request, At(), chance) for chance in (0.0, 0.3, 0.7, JUST_BELOW_1)}
+    service, again = split((50, 50), sticky=sticky), get(line)
+    answers = {service.choose(request, At(), chance) for chance in (0.0, 0.3, 0.7, JUST_BELOW_1) for request in (get(line), again)}
 
     assert 1 == len(answers)
     assert {(True, user_hash(key))} == {(drawn, user) for _, drawn, user in answers}
@@ -132,8 +132,8 @@ def test_a_client_without_an_address_is_drawn() -> None:
 
 
 def test_users_by_address_fall_by_weight() -> None:
-    service, request = split(sticky=BY_ADDRESS), get()
-    counts = Counter(service.choose(request, At(b"%d" % number), 0.0)[0] for number in range(DRAWS))
+    service = split(sticky=BY_ADDRESS)
+    counts = Counter(service.choose(get(), At(b"%d" % number), 0.0)[0] for number in range(DRAWS))
 
     assert abs(counts["v2"] - 0.05 * DRAWS) <= SIGMAS_99_99 * (DRAWS * 0.05 * 0.95) ** 0.5
 
@@ -143,6 +143,25 @@ def test_a_user_stays_in_another_process_and_after_a_new_plan() -> None:
     requests = [get(f"X-User: {number}") for number in range(100)]
 
     assert [first.choose(r, At(), 0.0) for r in requests] == [second.choose(r, At(), 0.9) for r in requests]
+
+
+def test_fields_that_come_again_are_placed_anew_by_another_plan() -> None:
+    before, after = split((100, 0), sticky=BY_HEADER), split((0, 100), sticky=BY_HEADER)
+    request = get("X-User: u42")
+
+    assert ["v1", "v2", "v1"] == [service.choose(request, At(), 0.0)[0] for service in (before, after, before)]
+
+
+def test_an_override_by_path_beats_what_is_known_of_a_user() -> None:
+    """The start line is news where the fields are not."""
+    service = split((100, 0), sticky=BY_HEADER, overrides=(Override(Match(path_prefix="/new"), "v2"),))
+    request, starts = get("X-User: u42"), Starts()
+    answers = []
+    for target in (b"/", b"/new", b"/"):
+        request.again(starts[b"GET %b HTTP/1.1" % target])
+        answers.append(service.choose(request, At(), 0.0)[0])
+
+    assert ["v1", "v2", "v1"] == answers
 
 
 # -- overrides ----------------------------------------------------------------------------------------------------------------
