@@ -213,7 +213,9 @@ class Figures(Collector):
             "headgate_reports_lost", "Workers' counts that are missing here.", value=totals.reports_lost + self._control.reports_dropped
         )
         yield CounterMetricFamily(
-            "headgate_access_log_dropped", "Lines of the access log that did not fit or could not be written.", value=totals.access_log_dropped
+            "headgate_access_log_dropped",
+            "Lines of the access log that did not fit or could not be written.",
+            value=totals.access_log_dropped,
         )
         yield CounterMetricFamily(
             "headgate_replays_refused", "Request bodies not kept for a retry for lack of room.", value=totals.replays_refused

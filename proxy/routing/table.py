@@ -60,7 +60,7 @@ class Split(Generic[L]):
         sticky = plan.sticky
         self._by = sticky.by if sticky else ""
         name = sticky.name.encode() if sticky else b""
-        self._cookie = name if self._by == "cookie" else b""
+        self._cookie = headers.cookie_reader(name) if self._by == "cookie" else None
         self._header = name.lower() if self._by == "header" else b""
 
     def choose(self, request: Request, client: Client, chance: float) -> Choice[L]:
@@ -84,8 +84,8 @@ class Split(Generic[L]):
         raise AssertionError("chance is not below 1")
 
     def _key(self, request: Request, client: Client) -> bytes | None:
-        if self._cookie:
-            return headers.cookie(request.lines, self._cookie)
+        if self._cookie is not None:
+            return self._cookie(request.rest)
         if self._header:
             return headers.find(request.lines, self._header)
         return client.client(request)

@@ -12,6 +12,7 @@ Knows nothing of heads, order or framing conflicts: that is ``request`` and ``re
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Final
 
 from proxy import limits
@@ -286,11 +287,15 @@ def find_all(lines: list[bytes], name: bytes) -> list[bytes]:
     return [x[width + 1 :].strip(b" \t") for x in lines if x[width : width + 1] == b":" and x[:width].lower() == name]
 
 
-def cookie(lines: list[bytes], name: bytes) -> bytes | None:
-    """The value of a cookie (RFC 6265 section 4.2: pairs parted by ``; ``), or None when it is absent or empty."""
-    for value in find_all(lines, b"cookie"):
-        for pair in value.split(b";"):
-            key, equals, content = pair.strip(b" \t").partition(b"=")
-            if equals and key == name:
-                return content or None
-    return None
+def cookie_reader(name: bytes) -> Callable[[bytes], bytes | None]:
+    """What finds a cookie's value in validated field lines, each behind a CRLF (RFC 6265 section 4.2: pairs parted by ``; ``).
+
+    None when it is absent or its first value empty. One search, for it is made for every request of a service that is sticky by it.
+    """
+    search = re.compile(rb"\r\ncookie:(?:[^\r;]*;)*?[ \t]*(?-i:%b)=([^\r;]*)" % re.escape(name), re.IGNORECASE).search
+
+    def read(fields: bytes) -> bytes | None:
+        found = search(fields)
+        return None if found is None else found[1].rstrip(b" \t") or None
+
+    return read

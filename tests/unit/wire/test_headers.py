@@ -13,7 +13,7 @@ from proxy.wire.headers import (
     Kind,
     LineTable,
     classify,
-    cookie,
+    cookie_reader,
     find,
     find_all,
     list_members,
@@ -307,8 +307,24 @@ def test_all_values_of_a_name_are_found_in_order(name: bytes, values: list[bytes
         ([b"Cookie: xsession=a; sessions=b"], None),
         ([b"Cookie:"], None),
         ([b"Set-Cookie: session=a", b"X: session=a"], None),
+        ([b"X: y\tCookie: session=a"], None),
+        ([b"Cookie: x session=a; session=b"], b"b"),
+        ([b"Cookie: session =a;\t session=b \t;session=c"], b"b"),
+        ([b"Cookie: session=; session=a"], None),
+        ([b"Cookie: ;;session=a"], b"a"),
         ([], None),
     ],
 )
 def test_a_cookie_is_found_by_its_exact_name(lines: list[bytes], value: bytes | None) -> None:
-    assert value == cookie(lines, b"session")
+    assert value == cookie_reader(b"session")(b"".join(b"\r\n" + line for line in lines) + b"\r\n")
+
+
+def test_a_cookie_s_name_may_hold_what_means_something_to_a_pattern() -> None:
+    assert b"a" == cookie_reader(b"s.$+|^*")(b"\r\nCookie: sx$+|^*=b; s.$+|^*=a\r\n")
+
+
+def test_a_long_cookie_is_read_in_time() -> None:
+    """A pattern that tried every way of parting it would never end."""
+    fields = b"\r\nCookie: " + b" \t; =" * 12_000 + b"\r\n"
+
+    assert cookie_reader(b"session")(fields) is None
