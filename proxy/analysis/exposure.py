@@ -12,14 +12,13 @@ It goes on counting after the rollout's end, until another one begins: what was 
 
 from __future__ import annotations
 
-import base64
-from array import array
 from collections.abc import Iterable
 from typing import Any, Self
 
 import msgspec
 
 from proxy import limits
+from proxy.analysis.known_users import Hashes
 from proxy.telemetry.snapshot import CellDelta
 
 
@@ -46,9 +45,9 @@ class _Saved(msgspec.Struct, forbid_unknown_fields=True):
 class Users:
     """Distinct users by hash; bounded, and ``full`` says that there were more than the bound."""
 
-    def __init__(self, hashes: Iterable[int] = (), *, full: bool = False) -> None:
-        self._hashes = set(hashes)
-        self._text = (0, "")  # of so many: users only come
+    def __init__(self, text: str = "", *, full: bool = False) -> None:
+        """Those that ``to_text`` gave. Raises ``ValueError`` on what it cannot have given."""
+        self._hashes = Hashes(text)
         self.full = full
 
     def __len__(self) -> int:
@@ -56,35 +55,12 @@ class Users:
 
     def add(self, hashes: Iterable[int], dropped: int) -> None:
         """Add a worker's; ``dropped`` requests were of users that it had no room for."""
-        self.full = self.full or dropped > 0
-        for user in hashes:
-            if user in self._hashes:
-                continue
-            if len(self._hashes) >= limits.MET_USERS_PER_ROLLOUT_MAX:
-                self.full = True
-                return
-            self._hashes.add(user)
+        had_room = self._hashes.extend(hashes, limits.MET_USERS_PER_ROLLOUT_MAX)
+        self.full = self.full or dropped > 0 or not had_room
 
     def to_text(self) -> str:
-        """As it is stored."""
-        if self._text[0] != len(self._hashes):
-            packed = _little_endian(array("Q", self._hashes)).tobytes()  # 100,000 take 25 ms
-            self._text = (len(self._hashes), base64.b64encode(packed).decode("ascii"))
-        return self._text[1]
-
-    @classmethod
-    def from_text(cls, text: str, *, full: bool) -> Self:
-        """What ``to_text`` described. Raises ``ValueError``."""
-        users = array("Q")
-        users.frombytes(base64.b64decode(text, validate=True))
-        return cls(_little_endian(users), full=full)
-
-
-def _little_endian(users: array[int]) -> array[int]:
-    """A state file may move between machines."""
-    if int.from_bytes(array("H", [1]).tobytes(), "little") != 1:  # pragma: no cover - no such machine runs the tests
-        users.byteswap()
-    return users
+        """As it is stored. The cost is that of those who have come since the last time."""
+        return self._hashes.text()
 
 
 class Exposure:
@@ -192,7 +168,7 @@ class Exposure:
         exposure = cls(saved.rollout, saved.candidate, sticky=saved.sticky)
         exposure.requests, exposure.errors = saved.requests, saved.errors
         exposure.fallbacks, exposure.unknown = saved.fallbacks, saved.unknown
-        exposure.met = Users.from_text(saved.met, full=saved.met_full)
-        exposure.hurt = Users.from_text(saved.hurt, full=saved.hurt_full)
+        exposure.met = Users(saved.met, full=saved.met_full)
+        exposure.hurt = Users(saved.hurt, full=saved.hurt_full)
         exposure.first_error_s, exposure.last_request_s = saved.first_error_s, saved.last_request_s
         return exposure

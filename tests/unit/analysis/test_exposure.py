@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from proxy import limits
@@ -108,11 +110,25 @@ def test_it_comes_back_from_the_store_as_it_was() -> None:
 
 
 def test_users_who_come_after_it_was_stored_are_stored_too() -> None:
-    users = Users([1])
+    users = Users()
+    users.add([1], 0)
     before = users.to_text()
     users.add([2], 0)
 
-    assert [1, 2] == [len(Users.from_text(text, full=False)) for text in (before, users.to_text())]
+    assert [1, 2] == [len(Users(text, full=False)) for text in (before, users.to_text())]
+
+
+def test_to_store_users_again_costs_as_much_as_are_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is done each second on the control loop, where a verdict is due in 20 ms."""
+    users = Users()
+    users.add(range(3000), 0)
+    users.to_text()
+    encode, encoded = base64.b64encode, list[int]()
+    monkeypatch.setattr(base64, "b64encode", lambda data: encoded.append(len(data)) or encode(data))
+    users.add([5000], 0)
+    text = users.to_text()
+
+    assert (3001, 8) == (len(Users(text)), sum(encoded))
 
 
 @pytest.mark.parametrize("data", [{}, {"met": 5}, Exposure(3, "v2", sticky=True).to_json() | {"met": "no base64"}])
