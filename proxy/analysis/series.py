@@ -70,7 +70,7 @@ class Recording:
             return
         side = self._stretch.candidate if cell.version == candidate else self._stretch.stable
         side.requests += cell.draws
-        side.failures += sum(cell.draw_failures.values()) + len(cell.failed_users) + cell.failed_users_dropped
+        side.failures += sum(cell.draw_failures.values()) + len(cell.failed_users) + sum(cell.failed_users_dropped.values())
         merge(side.latency, drawn_latency(cell))
 
     def observed(self, seconds: float) -> None:

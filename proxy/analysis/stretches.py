@@ -36,7 +36,7 @@ class Side(msgspec.Struct, forbid_unknown_fields=True):
     def count(self, delta: CellDelta) -> None:
         """Add a worker's difference."""
         self.requests += delta.draws
-        self.failures += sum(delta.draw_failures.values()) + len(delta.failed_users) + delta.failed_users_dropped
+        self.failures += sum(delta.draw_failures.values()) + len(delta.failed_users) + sum(delta.failed_users_dropped.values())
         merge(self.latency, drawn_latency(delta))
 
     def add(self, other: Side) -> None:

@@ -105,18 +105,22 @@ class Tally:
             return
         row.candidate_requests += delta.draws
         row.candidate_slow += slow
-        self.errors += sum(count for cause, count in delta.draw_failures.items() if cause in self.causes)
-        self.errors += sum(cause in self.causes for _, cause in delta.failed_users) + delta.failed_users_dropped
+        self.errors += self._counted(delta.draw_failures) + self._counted(delta.failed_users_dropped)
+        self.errors += sum(cause in self.causes for _, cause in delta.failed_users)
         if at_s is not None and (delta.draw_failures or delta.failed_users):
             self.first_failure_s = at_s if self.first_failure_s is None else min(self.first_failure_s, at_s)
             self.last_failure_s = at_s if self.last_failure_s is None else max(self.last_failure_s, at_s)
 
     def _count_users(self, delta: CellDelta, failures: dict[str, int], is_candidate: bool) -> None:
         users = self.users["failures"]
-        users.uncounted += delta.failed_users_dropped
+        users.uncounted += self._counted(delta.failed_users_dropped)
         for user, cause in delta.failed_users:
             if cause in self.causes and users.count(user, is_candidate=is_candidate):
                 failures[cause] = failures.get(cause, 0) + 1
+
+    def _counted(self, by_cause: dict[str, int]) -> int:
+        """Those of causes that the guard counts."""
+        return sum(count for cause, count in by_cause.items() if cause in self.causes)
 
     def _slow_users(self, delta: CellDelta, is_candidate: bool) -> int:
         users = self.users["slow"]

@@ -77,7 +77,7 @@ class Cell:
         self._draws = 0
         self._draw_failures: dict[str, int] = {}
         self._failed_users: list[tuple[int, str]] = []
-        self._failed_users_dropped = 0
+        self._failed_users_dropped: dict[str, int] = {}
         self._latency = [0] * BUCKETS
         self._latency_sum_s = 0.0
         self._latency_aside: dict[int, int] = {}
@@ -118,7 +118,7 @@ class Cell:
         elif len(self._failed_users) < limits.FAILED_USERS_PER_SNAPSHOT_MAX:
             self._failed_users.append((user, cause))
         else:
-            self._failed_users_dropped += 1
+            self._failed_users_dropped[cause] = self._failed_users_dropped.get(cause, 0) + 1
         return self.is_candidate
 
     def fell_back(self) -> None:

@@ -27,15 +27,15 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
 
     ``rollout`` and ``candidate_share`` (0..1) are those of the plan the requests were drawn on, so a judge needs no other context.
     ``requests`` is by status code and holds every answered request, 499 included. ``failures`` is by cause and holds all that are
-    charged to the version. ``draws`` (failed ones included) and ``draw_failures`` hold only requests the split drew: no override, no
-    abort, no mirror. Failures of known users are not in ``draw_failures`` but in ``failed_users``, as (hash, cause) pairs, for the
-    judge to count once. ``latency`` maps histogram buckets (``telemetry.histogram``) to counts, without requests that clients gave up
-    on or that we refused meanwhile; ``latency_aside`` is the part of it that the split did not draw or that failed. ``draw_slow``
-    counts answers that the split drew, that did not fail and that took longer than the plan's bound; those of known users are in
-    ``slow_users`` (hashes) instead. ``in_flight`` is the version's level
-    in this worker now, over all generations, not a difference. A request that fell back to stable counts once on each of the two
-    versions: as the candidate's failure, with ``fallbacks``, and as stable's answer, which is no draw. ``retries_refused`` are those
-    that the budget did not allow, ``limited`` requests that our own limits refused. Only a
+    charged to the version. ``draws`` (failed ones included) and ``draw_failures`` hold only requests the split drew: no override,
+    no abort, no mirror. Failures of known users are not in ``draw_failures`` but in ``failed_users``, as (hash, cause) pairs, for
+    the judge to count once; those that found no room there are in ``failed_users_dropped``, by cause. ``latency`` maps histogram
+    buckets (``telemetry.histogram``) to counts, without requests that clients gave up on or that we refused meanwhile;
+    ``latency_aside`` is the part of it that the split did not draw or that failed. ``draw_slow`` counts answers that the split
+    drew, that did not fail and that took longer than the plan's bound; those of known users are in ``slow_users`` (hashes) instead.
+    ``in_flight`` is the version's level in this worker now, over all generations, not a difference. A request that fell back to
+    stable counts once on each of the two versions: as the candidate's failure, with ``fallbacks``, and as stable's answer, which is
+    no draw. ``retries_refused`` are those that the budget did not allow, ``limited`` requests that our own limits refused. Only a
     running rollout's candidate has ``reached``.
     """
 
@@ -49,7 +49,7 @@ class CellDelta(msgspec.Struct, forbid_unknown_fields=True):
     draws: int = 0
     draw_failures: dict[str, int] = {}
     failed_users: list[tuple[int, str]] = []
-    failed_users_dropped: int = 0
+    failed_users_dropped: dict[str, int] = {}
     draw_slow: int = 0
     slow_users: list[int] = []
     slow_users_dropped: int = 0

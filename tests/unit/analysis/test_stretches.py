@@ -35,7 +35,14 @@ def test_both_versions_are_counted_over_the_same_seconds() -> None:
 
 
 def test_failures_of_known_users_and_of_unknown_ones_count_each_time() -> None:
-    step = counted(cell(draws=9, draw_failures={"reset": 2}, failed_users=[(1, "timeout"), (1, "timeout")], failed_users_dropped=3))
+    step = counted(
+        cell(
+            draws=9,
+            draw_failures={"reset": 2},
+            failed_users=[(1, "timeout"), (1, "timeout")],
+            failed_users_dropped={"reset": 2, "no_endpoint": 1},
+        )
+    )
 
     assert 7 == step.over(0).candidate.failures
 

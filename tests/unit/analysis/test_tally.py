@@ -12,7 +12,7 @@ from proxy import limits
 from proxy.analysis.guard import judge
 from proxy.analysis.statistics import ShareFailures
 from proxy.analysis.tally import Tally
-from proxy.model.position import Position
+from proxy.model.position import Finding, Position
 from proxy.model.rollout import Guard, RolloutPlan
 from proxy.telemetry.snapshot import CellDelta
 
@@ -112,7 +112,7 @@ def test_when_the_set_of_users_is_full_the_next_are_not_counted_on_either_side_a
 
 
 def test_users_that_a_worker_dropped_are_told() -> None:
-    assert 7 == judge(GUARD, tally_of(cell("v2", failed_users_dropped=7))).figures["users_uncounted"]
+    assert 7 == judge(GUARD, tally_of(cell("v2", failed_users_dropped={"reset": 7}))).figures["users_uncounted"]
 
 
 def test_signed_and_unsigned_hashes_of_a_user_are_the_same_user() -> None:
@@ -158,11 +158,20 @@ def test_slow_users_that_a_worker_dropped_are_told() -> None:
 def test_every_failed_request_of_the_candidate_is_an_error_whoever_asked() -> None:
     tally = tally_of(
         cell("v2", draw_failures={"reset": 2, "no_endpoint": 9}, failed_users=[(1, "reset"), (1, "reset"), (2, "no_endpoint")]),
-        cell("v2", failed_users_dropped=4),
+        cell("v2", failed_users_dropped={"reset": 4}),
         cell("v1", draw_failures={"reset": 50}),
     )
 
     assert 8 == tally.errors
+
+
+def test_what_a_worker_dropped_of_a_cause_that_is_not_judged_spends_no_budget_and_is_nobody_s() -> None:
+    """An outage of all endpoints that the guard was told to leave to others."""
+    tally = tally_of(cell("v2", draws=904, failed_users_dropped={"no_endpoint": 900, "reset": 4}))
+    figures = judge(Guard(max_errors=50), tally).figures
+
+    assert (4, 4) == (figures["errors"], figures["users_uncounted"])
+    assert Finding.PASS is judge(Guard(max_errors=50), tally).finding
 
 
 def test_users_with_errors_are_distinct_and_include_those_who_failed_on_stable_before() -> None:
@@ -181,7 +190,7 @@ def test_a_tally_survives_a_restart_exactly() -> None:
     tally = tally_of(
         failed("v2", 2),
         failed("v1", 3, share=0.25),
-        cell("v2", failed_users=[(2**64 - 1, "reset"), (7, "timeout")], failed_users_dropped=2),
+        cell("v2", failed_users=[(2**64 - 1, "reset"), (7, "timeout")], failed_users_dropped={"reset": 2}),
         cell("v1", failed_users=[(8, "timeout")], draw_slow=3, slow_users=[8, 5]),
         cell("v2", failed_users=[(8, "timeout")], draw_slow=1),
         at_s=1_700_000_000.123456789,

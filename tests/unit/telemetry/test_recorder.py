@@ -38,7 +38,7 @@ def test_a_delta_holds_all_that_was_counted() -> None:
         draws=6,
         draw_failures={"connect": 1},
         failed_users=[(12, "status_5xx")],
-        failed_users_dropped=0,
+        failed_users_dropped={},
         draw_slow=1,
         slow_users=[13],
         slow_users_dropped=0,
@@ -122,10 +122,14 @@ def test_failed_users_are_bounded_and_what_is_dropped_is_counted() -> None:
     cell = candidate()
     for user in range(1, limits.FAILED_USERS_PER_SNAPSHOT_MAX + 4):
         cell.record(502, "connect", 0.01, True, user)
+    cell.record(503, "no_endpoint", 0.01, True, 1)
     delta = cell.take(0)
 
-    assert (limits.FAILED_USERS_PER_SNAPSHOT_MAX, 3) == (len(delta.failed_users), delta.failed_users_dropped)
-    assert {"connect": limits.FAILED_USERS_PER_SNAPSHOT_MAX + 3} == delta.failures
+    assert (limits.FAILED_USERS_PER_SNAPSHOT_MAX, {"connect": 3, "no_endpoint": 1}) == (
+        len(delta.failed_users),
+        delta.failed_users_dropped,
+    )
+    assert {"connect": limits.FAILED_USERS_PER_SNAPSHOT_MAX + 3, "no_endpoint": 1} == delta.failures
     assert {} == delta.draw_failures, "a known user is not counted twice"
 
 

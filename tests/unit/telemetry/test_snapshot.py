@@ -22,7 +22,7 @@ SNAPSHOT = Snapshot(
             3,
             {"connect": 1},
             [(2**64 - 1, "connect")],
-            4,
+            {"connect": 4},
             5,
             [2**64 - 2],
             6,
