@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from proxy.analysis.judge import Judge
 from proxy.analysis.series import Point, Series
 from proxy.model.position import Phase, Position, Record
-from proxy.model.rollout import GateStep, RolloutPlan, ShadowStep, WeightStep
+from proxy.model.rollout import CAUSES, GateStep, RolloutPlan, ShadowStep, WeightStep
 from proxy.rollout.events import Applied, Command, Event, Measured
 from proxy.rollout.machine import initial, step
 from proxy.rollout.words import duration, percent
@@ -67,7 +67,7 @@ def replay(
     limits what other causes can tell.
     """
     plan, caveats = replayable(recorded, other, sticky=sticky)
-    return _Replay(plan, began_s, *versions).over(series, caveats)
+    return _Replay(plan, began_s, *versions, sticky=sticky).over(series, caveats)
 
 
 def replayable(recorded: RolloutPlan, other: RolloutPlan, *, sticky: bool = False) -> tuple[RolloutPlan, list[str]]:
@@ -91,6 +91,11 @@ def replayable(recorded: RolloutPlan, other: RolloutPlan, *, sticky: bool = Fals
     new = [cause for cause in other.guard.failures if cause not in recorded.guard.failures]
     if new and sticky:
         said.append(f"failures by {', '.join(new)} of known users were not counted by the guard then, and are missing")
+    others = [cause for cause in CAUSES if cause not in other.guard.failures]
+    if other.guard.max_errors and others and sticky:
+        said.append(
+            f"its max_errors counts failures by {', '.join(others)} too: those of known users were recorded without their cause"
+        )
     if other.guard.slow_over_s is not None and other.guard.slow_over_s != recorded.guard.slow_over_s:
         was = "no answer" if recorded.guard.slow_over_s is None else "an answer beyond the bound of then"
         said.append(f"its bound for slow answers is not applied: {was} was counted as slow")
@@ -108,7 +113,7 @@ def replayable(recorded: RolloutPlan, other: RolloutPlan, *, sticky: bool = Fals
 class _Replay:
     """One replay under way."""
 
-    def __init__(self, plan: RolloutPlan, began_s: float, stable: str, candidate: str) -> None:
+    def __init__(self, plan: RolloutPlan, began_s: float, stable: str, candidate: str, *, sticky: bool) -> None:
         self._began_s = began_s
         self._stable = stable
         self._candidate = candidate
@@ -120,7 +125,8 @@ class _Replay:
         self._decisions: list[Decided] = []
         self._hear(Command(verb="start", by="replay", to=candidate, plan=plan, fingerprint="-"))
         self._judge = Judge(self._position)
-        self._errors = 0
+        self._sticky = sticky
+        self._errors = 0  # of any cause; what a sticky service's are held against
 
     def over(self, series: Series, caveats: list[str]) -> Replay:
         """Play it to the end of the series, or to its own."""
@@ -170,8 +176,9 @@ class _Replay:
             for version, side in ((self._candidate, "candidate"), (self._stable, "stable")):
                 cell = _cell(version, side, share_bp, row)
                 self._judge.tally.add(cell, stable=self._stable, candidate=self._candidate, at_s=point.at_s)
-        self._errors += point.stretch.candidate.failures
-        self._judge.tally.errors = max(self._errors, self._judge.tally.errors)
+        if self._sticky:  # the rows have each known user once, and a budget counts every failure
+            self._errors += point.stretch.candidate.failures
+            self._judge.tally.errors = max(self._errors, self._judge.tally.errors)
         self._judge.recorded(point.stretch)
         verdict = self._judge.verdict(self._position, point.at_s)
         if point.phase == Phase.PAUSED:  # time that a person holds is nobody's

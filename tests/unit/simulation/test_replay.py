@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from proxy.analysis.series import Point, Series
 from proxy.analysis.stretches import Side, Stretch
-from proxy.model.rollout import Check, FreezeWindow, GateStep, Guard, Hook, HttpQuery, RolloutPlan, ShadowStep, WeightStep
+from proxy.model.rollout import CAUSES, Check, FreezeWindow, GateStep, Guard, Hook, HttpQuery, RolloutPlan, ShadowStep, WeightStep
 from proxy.simulation.replay import Replay, replay, replayable
 from tests.kit.control_bench import bench, intent, service
 
@@ -72,6 +72,31 @@ def test_budgets_count_every_failure() -> None:
     played = play(BAD, replace(PLAN, guard=replace(PLAN.guard, min_failures=50, max_errors=7)))
 
     assert ("rolled_back", 30.0, True) == (played.end, played.after_s, "max_errors" in played.reason)
+
+
+def test_a_budget_counts_the_causes_that_the_guard_counts() -> None:
+    """As it does live; what else failed is in the stretch, for the checks."""
+    apart = point(1, bad=60)
+    apart.rows[1000]["candidate"] = {"no_endpoint": 60, "status_5xx": 1}
+    plan = replace(PLAN, guard=replace(PLAN.guard, max_errors=50))
+    counting = replace(PLAN, guard=replace(plan.guard, failures=("status_5xx", "no_endpoint"), min_failures=5000))
+
+    assert "running" == (played := play(series(apart), plan)).end
+    assert not any("max_errors" in each for each in played.caveats)
+    assert "the candidate failed 61 requests; max_errors allows 50" == play(series(apart), counting).reason
+
+
+def test_a_budget_of_a_sticky_service_counts_every_failure_and_the_replay_says_so() -> None:
+    """One user failed on every page: the guard has them once, the budget each time."""
+    page = point(1, bad=9)
+    page.rows[1000]["candidate"] = {"status_5xx": 1}
+    plan = replace(PLAN, guard=replace(PLAN.guard, max_errors=8))
+    all_causes = replace(plan, guard=replace(plan.guard, failures=CAUSES))
+    said = "its max_errors counts failures by no_endpoint too: those of known users were recorded without their cause"
+    played, exact = play(series(page), plan, sticky=True), play(series(page), all_causes, sticky=True)
+
+    assert ("the candidate failed 9 requests; max_errors allows 8", True) == (played.reason, said in played.caveats)
+    assert ("rolled_back", False) == (exact.end, any("max_errors" in each for each in exact.caveats))
 
 
 def test_checks_on_own_metrics_are_replayed() -> None:
