@@ -23,6 +23,8 @@ import math
 from random import Random
 from typing import Final
 
+import msgspec
+
 from proxy.simulation.chance import binomial, poisson
 from proxy.simulation.traffic import Counts, Flow, Traffic, Until
 
@@ -39,6 +41,18 @@ def flow_of(traffic: Traffic, chance: Random) -> Flow:
     return Crowd(traffic, chance) if traffic.users else traffic
 
 
+class _Slice(msgspec.Struct):
+    """Users who became the candidate's together, from ``begin`` to ``end`` of the split (0..1).
+
+    Sessions of each of them, in the mean: those that were ``under_way`` then and have not gone on yet, and those that have ``come``.
+    """
+
+    begin: float
+    end: float
+    under_way: float
+    come: float = 0.0
+
+
 class Crowd:
     """The people of one rollout. ``pass_time`` has to be called for stretches that follow one another."""
 
@@ -52,7 +66,7 @@ class Crowd:
         self._pages: list[tuple[float, int]] = []  # a heap: the next request of each session of a struck user that is under way
         self._failed: set[int] = set()  # users who failed anywhere: the guard counts them there and then
         self._hurt: set[int] = set()  # users who saw the candidate fail
-        self._seen: list[list[float]] = []  # [from, to, share of its users who have not come yet] of each slice of users
+        self._met: list[_Slice] = []
         peak = max(traffic.rps, traffic.quiet_rps or 0.0)
         self._sessions_per_s = peak / PAGES * len(self._struck) / traffic.users
         self._peak = peak
@@ -62,7 +76,7 @@ class Crowd:
 
     def met(self) -> float:
         """See ``Flow``."""
-        return self._traffic.users * math.fsum((end - begin) * (1 - unseen) for begin, end, unseen in self._seen)
+        return self._traffic.users * math.fsum((slice_.end - slice_.begin) * -math.expm1(-slice_.come) for slice_ in self._met)
 
     def hurt(self) -> int:
         """See ``Flow``."""
@@ -135,14 +149,17 @@ class Crowd:
             counts.stable_slow += stable_slowed
             counts.candidate_good += slowed + poisson(chance, good * (1 - slow))
             counts.stable_good += stable_slowed + poisson(chance, stable_good * (1 - stable_slow))
-            self._come(share, mean / PAGES / traffic.users)
+            self._come(share, now, stretch_end)
             now = stretch_end
 
-    def _come(self, share: float, sessions: float) -> None:
-        """``sessions`` of each user have begun (in the mean) while those below ``share`` were the candidate's."""
-        reached = self._seen[-1][1] if self._seen else 0.0
+    def _come(self, share: float, begin_s: float, end_s: float) -> None:
+        """Time has passed while the users below ``share`` were the candidate's: they began sessions, or went on with one."""
+        sessions_per_s, passed_s = self._traffic.rate(begin_s) / PAGES / self._traffic.users, end_s - begin_s
+        reached = self._met[-1].end if self._met else 0.0
         if share > reached:
-            self._seen.append([reached, share, 1.0])
-        for slice_ in self._seen:
-            if slice_[1] <= share:
-                slice_[2] *= math.exp(-sessions)
+            self._met.append(_Slice(reached, share, sessions_per_s * (PAGES - 1) * GAP_S))
+        for slice_ in self._met:
+            if slice_.end <= share:
+                went_on = slice_.under_way * -math.expm1(-passed_s / GAP_S)
+                slice_.under_way -= went_on
+                slice_.come += sessions_per_s * passed_s + went_on

@@ -112,15 +112,28 @@ def test_fewer_come_while_there_is_less_traffic() -> None:
 
 
 def test_who_has_met_the_candidate_is_who_came_while_it_had_their_share() -> None:
-    """Each of 20,000 users begins a session every 4,000 s: in 1,800 s, 36 % of the tenth have come."""
+    """Each of 20,000 users begins a session of 95 s every 4,000 s: in 1,800 s 38 % come, those included who had begun before."""
     people, chance = crowd()
     people.pass_time(chance, 0.0, 1800.0, 0.1, Until())
     first = people.met()
     people.pass_time(chance, 1800.0, 3600.0, 0.5, Until())
-    a_while = 1 - math.exp(-1800 / 4000)
+    unseen = math.exp(-(1800 + 95) / 4000)
 
-    assert first == pytest.approx(2000 * a_while)
-    assert people.met() == pytest.approx(8000 * a_while + 2000 * (1 - (1 - a_while) ** 2))
+    assert first == pytest.approx(2000 * (1 - unseen))
+    assert people.met() == pytest.approx(8000 * (1 - unseen) + 2000 * (1 - unseen * math.exp(-1800 / 4000)))
+
+
+@pytest.mark.parametrize("until_s", [1.0, 10.0, 600.0])
+def test_whom_a_candidate_fails_is_whom_it_met_where_it_fails_everybody(until_s: float) -> None:
+    """Also in the first second, when those come who were in the midst of a session."""
+    met = hurt = 0.0
+    for seed in range(20):
+        people, chance = crowd(Traffic(100.0, 0.0, 1.0, users=2000), seed)
+        people.pass_time(chance, 0.0, until_s, 0.5, Until())
+        met += people.met()
+        hurt += people.hurt()
+
+    assert hurt == pytest.approx(met, rel=0.1)
 
 
 def test_who_was_hurt_is_counted_once() -> None:
