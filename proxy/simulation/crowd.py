@@ -26,7 +26,7 @@ from typing import Final
 import msgspec
 
 from proxy.simulation.chance import binomial, poisson
-from proxy.simulation.traffic import Counts, Flow, Traffic, Until
+from proxy.simulation.traffic import Counts, Flow, Traffic, Until, arrive, those_before
 
 PAGES: Final = 20.0
 """Requests of a session, in the mean."""
@@ -65,6 +65,7 @@ class Crowd:
         self._luck = {user: chance.random() * most for user in self._struck}
         self._pages: list[tuple[float, int]] = []  # a heap: the next request of each session of a struck user that is under way
         self._failed: set[int] = set()  # users who failed anywhere: the guard counts them there and then
+        self._new = 0  # users whose first failure was the candidate's
         self._hurt: set[int] = set()  # users who saw the candidate fail
         self._met: list[_Slice] = []
         peak = max(traffic.rps, traffic.quiet_rps or 0.0)
@@ -84,15 +85,34 @@ class Crowd:
 
     def pass_time(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until) -> tuple[float, Counts]:
         """See ``Flow``. ``until.failures`` are those of users who have not failed before."""
-        counts = Counts()
-        stop = self._requests_of_the_struck(chance, begin_s, end_s, share, until.failures, counts)
-        self._requests_of_the_others(chance, begin_s, stop, share, until, counts)
-        return stop, counts
+        counts, now, new_max = Counts(), begin_s, self._new + until.failures
+        while now < end_s:
+            stretch_end = min(end_s, self._traffic.level_until(now))
+            left = until._replace(failures=new_max - self._new, slow=until.slow - counts.candidate_slow)
+            stop = self._stretch(chance, now, stretch_end, share, left, counts)
+            if stop < stretch_end:
+                return stop, counts
+            now = stretch_end
+        return end_s, counts
+
+    def _stretch(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until, counts: Counts) -> float:
+        """One stretch of level rates, to the slow answer at which it stops, if the struck do not stop it first."""
+        traffic = self._traffic
+        slow, _ = traffic.slow_shares(begin_s, until.slow_over_s)
+        slow_per_s = traffic.rate(begin_s) * share * (1 - traffic.candidate_error_rate(begin_s)) * slow
+        earlier, slowed = arrive(chance, slow_per_s, begin_s, end_s, until.slow)
+        stop = self._requests_of_the_struck(chance, begin_s, earlier, share, until.failures, counts)
+        if stop < earlier:
+            slowed = those_before(chance, slowed, earlier < end_s, (stop - begin_s) / (earlier - begin_s))
+        counts.candidate_slow += slowed
+        counts.candidate_good += slowed
+        self._requests_of_the_others(chance, begin_s, stop, share, until.slow_over_s, counts)
+        return stop
 
     def _requests_of_the_struck(
         self, chance: Random, begin_s: float, end_s: float, share: float, failures_max: float, counts: Counts
     ) -> float:
-        traffic, candidates, new = self._traffic, share * self._traffic.users, 0
+        traffic, candidates, new_max = self._traffic, share * self._traffic.users, self._new + failures_max
         while True:
             if self._next_session_s <= (self._pages[0][0] if self._pages else math.inf):
                 if self._next_session_s >= end_s:
@@ -114,9 +134,9 @@ class Crowd:
                 counts.candidate_failed += 1
                 counts.candidate_users.append(user)
                 self._hurt.add(user)
-                new += user not in self._failed
+                self._new += user not in self._failed
                 self._failed.add(user)
-                if new >= failures_max:
+                if self._new >= new_max:
                     return at_s
 
     def _open_session(self, chance: Random) -> None:
@@ -133,24 +153,20 @@ class Crowd:
         else:
             heapq.heapreplace(self._pages, (at_s + chance.expovariate(1 / GAP_S), user))
 
-    def _requests_of_the_others(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until, counts: Counts) -> None:
-        """Good answers, slow ones among them: as many as there would be without people; and who has come for the first time."""
-        traffic, now = self._traffic, begin_s
-        while now < end_s:
-            stretch_end = min(end_s, traffic.level_until(now))
-            mean = traffic.rate(now) * (stretch_end - now)
-            slow, stable_slow = traffic.slow_shares(now, until.slow_over_s)
-            good, stable_good = (
-                mean * share * (1 - traffic.candidate_error_rate(now)),
-                mean * (1 - share) * (1 - traffic.stable_error_rate(now)),
-            )
-            slowed, stable_slowed = poisson(chance, good * slow), poisson(chance, stable_good * stable_slow)
-            counts.candidate_slow += slowed
-            counts.stable_slow += stable_slowed
-            counts.candidate_good += slowed + poisson(chance, good * (1 - slow))
-            counts.stable_good += stable_slowed + poisson(chance, stable_good * (1 - stable_slow))
-            self._come(share, now, stretch_end)
-            now = stretch_end
+    def _requests_of_the_others(
+        self, chance: Random, begin_s: float, end_s: float, share: float, slow_over_s: float, counts: Counts
+    ) -> None:
+        """All good answers but the candidate's slow ones, as many as without people; and who has come for the first time."""
+        traffic = self._traffic
+        mean = traffic.rate(begin_s) * (end_s - begin_s)
+        slow, stable_slow = traffic.slow_shares(begin_s, slow_over_s)
+        good = mean * share * (1 - traffic.candidate_error_rate(begin_s))
+        stable_good = mean * (1 - share) * (1 - traffic.stable_error_rate(begin_s))
+        stable_slowed = poisson(chance, stable_good * stable_slow)
+        counts.stable_slow += stable_slowed
+        counts.candidate_good += poisson(chance, good * (1 - slow))
+        counts.stable_good += stable_slowed + poisson(chance, stable_good * (1 - stable_slow))
+        self._come(share, begin_s, end_s)
 
     def _come(self, share: float, begin_s: float, end_s: float) -> None:
         """Time has passed while the users below ``share`` were the candidate's: they began sessions, or went on with one."""

@@ -170,11 +170,11 @@ class Traffic(msgspec.Struct, frozen=True):
         stable_rps = self.rate(begin_s) - candidate_rps
         wrong, stable_wrong = self.candidate_error_rate(begin_s), self.stable_error_rate(begin_s)
         slow, stable_slow = self.slow_shares(begin_s, until.slow_over_s)
-        stop, failed = _arrive(chance, candidate_rps * wrong, begin_s, end_s, until.failures)
+        stop, failed = arrive(chance, candidate_rps * wrong, begin_s, end_s, until.failures)
         if slow:
-            earlier, slowed = _arrive(chance, candidate_rps * (1 - wrong) * slow, begin_s, stop, until.slow)
+            earlier, slowed = arrive(chance, candidate_rps * (1 - wrong) * slow, begin_s, stop, until.slow)
             if earlier < stop:
-                failed = _those_before(chance, failed, stop < end_s, (earlier - begin_s) / (stop - begin_s))
+                failed = those_before(chance, failed, stop < end_s, (earlier - begin_s) / (stop - begin_s))
                 stop = earlier
             counts.candidate_slow += slowed
             counts.candidate_good += slowed
@@ -200,7 +200,7 @@ class Traffic(msgspec.Struct, frozen=True):
         return spell.errors if spell is not None and spell.begin_s <= at_s < spell.end_s else 0.0
 
 
-def _arrive(chance: Random, per_s: float, begin_s: float, end_s: float, at_most: float) -> tuple[float, int]:
+def arrive(chance: Random, per_s: float, begin_s: float, end_s: float, at_most: float) -> tuple[float, int]:
     """Events of a Poisson process until ``end_s`` or until the ``at_most``-th (>= 1): the moment, and their number.
 
     Given their number the moments are uniform, and the n-th of k is Beta(n, k - n + 1).
@@ -212,6 +212,6 @@ def _arrive(chance: Random, per_s: float, begin_s: float, end_s: float, at_most:
     return begin_s + chance.betavariate(wanted, count - wanted + 1) * (end_s - begin_s), wanted
 
 
-def _those_before(chance: Random, count: int, last_at_end: bool, share: float) -> int:
+def those_before(chance: Random, count: int, last_at_end: bool, share: float) -> int:
     """Of ``count`` events in a stretch, the last at its end or none there, those in the first ``share`` of it."""
     return binomial(chance, count - 1 if last_at_end else count, share)

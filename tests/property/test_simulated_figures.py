@@ -69,7 +69,7 @@ def test_users_who_keep_failing_raise_no_more_alarms_than_alpha(steps: tuple[Wei
 
 
 def test_counting_their_failures_instead_of_them_would_accuse_equal_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the guard's counting of users is for, and that the test above could fail: 15 alarms in 100, at alpha 0.01."""
+    """What the guard's counting of users is for, and that the test above could fail: 16 alarms in 100, at alpha 0.01."""
 
     def anonymous(self: Crowd, *args: Any) -> tuple[float, Counts]:
         stop, counts = pass_time(self, *args)

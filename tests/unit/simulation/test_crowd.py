@@ -6,9 +6,12 @@ import math
 from collections import Counter
 from random import Random
 
+import msgspec
 import pytest
 
+from proxy.model.rollout import RolloutPlan, WeightStep
 from proxy.simulation.crowd import PAGES, Crowd, flow_of
+from proxy.simulation.play import play
 from proxy.simulation.traffic import Spell, Traffic, Until
 
 MANY = Traffic(rps=100.0, stable_errors=0.05, candidate_errors=0.05, users=20_000)
@@ -57,9 +60,10 @@ def test_a_user_is_the_candidate_s_below_the_share_and_stable_s_above() -> None:
 
 
 def test_whom_an_equal_candidate_fails_stable_had_failed_before() -> None:
+    """In twenty hours all of them come, with both: one begins a session every 4,000 s."""
     people, chance = crowd()
-    _, before = people.pass_time(chance, 0.0, 36_000.0, 0.0, Until())
-    _, after = people.pass_time(chance, 36_000.0, 72_000.0, 1.0, Until())
+    _, before = people.pass_time(chance, 0.0, 72_000.0, 0.0, Until())
+    _, after = people.pass_time(chance, 72_000.0, 144_000.0, 1.0, Until())
 
     assert set(before.stable_users) == set(after.candidate_users)
 
@@ -151,3 +155,54 @@ def test_answers_are_slow_as_they_are_without_people() -> None:
 
     assert counts.candidate_slow == pytest.approx(expected.candidate_slow, rel=0.05)
     assert counts.stable_slow == pytest.approx(expected.stable_slow, rel=0.05)
+
+
+SLOW = Traffic(100.0, 0.0, 0.0, users=100_000, stable_latency_s=0.1, candidate_latency_s=0.3)
+
+
+def test_time_stops_at_a_slow_answer_as_it_does_without_people() -> None:
+    """Half of the candidate's 25 answers a second are slow, so that the fiftieth comes after 4 s."""
+    stops, answers = [], 0
+    for seed in range(200):
+        people, chance = crowd(SLOW, seed)
+        stop, counts = people.pass_time(chance, 0.0, 1800.0, 0.25, Until(slow=50, slow_over_s=BOUND_S))
+        stops.append(stop)
+        answers += counts.candidate_good
+        assert 50 == counts.candidate_slow
+
+    assert sum(stops) / 200 == pytest.approx(4.0, rel=0.05)
+    assert answers / sum(stops) == pytest.approx(25.0, rel=0.05)
+
+
+def test_slow_answers_are_those_before_a_failure_that_stops_time_first() -> None:
+    slow = late = 0
+    seconds = 0.0
+    for seed in range(200):
+        people, chance = crowd(msgspec.structs.replace(SLOW, candidate_errors=0.05, stable_errors=0.05), seed)
+        stop, counts = people.pass_time(chance, 0.0, 1800.0, 0.25, Until(failures=3, slow=200, slow_over_s=BOUND_S))
+        seconds += stop
+        slow += counts.candidate_slow
+        late += counts.candidate_slow == 200
+
+    assert 0 < late < 50, "most stop at a failure, and some at an answer"
+    assert slow / seconds == pytest.approx(12.5 * 0.95, rel=0.05)
+
+
+def test_slow_answers_before_a_change_of_rates_count_toward_those_at_which_time_stops() -> None:
+    """The candidate is slower from 2 s on; half of the answers before are slow too, by the bound that is asked."""
+    people, chance = crowd(msgspec.structs.replace(SLOW, onset_s=2.0))
+    stop, counts = people.pass_time(chance, 0.0, 1800.0, 0.25, Until(slow=50, slow_over_s=0.1))
+
+    assert (50, True) == (counts.candidate_slow, 2.0 < stop < 10.0)
+
+
+def test_a_slow_candidate_is_found_as_soon_as_without_people() -> None:
+    """A step is not waited out before anybody looks."""
+    plan = RolloutPlan(steps=(WeightStep(1000, for_s=1800.0),))
+
+    def median_s(traffic: Traffic) -> float:
+        return sorted(play(plan, traffic, Random(seed), gates="pass", cause="status_5xx", horizon_s=7200.0).at_s for seed in range(20))[
+            10
+        ]
+
+    assert median_s(SLOW) == pytest.approx(median_s(msgspec.structs.replace(SLOW, users=0)), rel=0.05)
