@@ -14,9 +14,8 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy import limits
-from proxy.analysis.stretches import Side, Stretch, drawn_latency
+from proxy.analysis.stretches import Stretch
 from proxy.model.position import Position
-from proxy.telemetry.histogram import merge
 from proxy.telemetry.snapshot import CellDelta
 
 Rows = dict[int, dict[str, Any]]
@@ -66,12 +65,7 @@ class Recording:
 
     def count(self, cell: CellDelta, *, stable: str, candidate: str) -> None:
         """Add a worker's cell of this rollout; one of another version is ignored."""
-        if cell.version not in (stable, candidate):
-            return
-        side = self._stretch.candidate if cell.version == candidate else self._stretch.stable
-        side.requests += cell.draws
-        side.failures += sum(cell.draw_failures.values()) + len(cell.failed_users) + sum(cell.failed_users_dropped.values())
-        merge(side.latency, drawn_latency(cell))
+        self._stretch.count(cell, stable=stable, candidate=candidate)
 
     def observed(self, seconds: float) -> None:
         """So much time has passed, and was observed."""
@@ -138,21 +132,10 @@ def _paired(points: tuple[Point, ...], *, across_events: bool) -> tuple[Point, .
 
 def merged(one: Point, other: Point) -> Point:
     """Two stretches that follow each other, as one."""
-    before, after = one.stretch, other.stretch
-    stretch = Stretch(
-        before.seconds + after.seconds,
-        _both(before.candidate, after.candidate),
-        _both(before.stable, after.stable),
-        before.compared + after.compared,
-        before.mismatched + after.mismatched,
-    )
+    stretch = Stretch()  # a new one: a point's is not to be changed
+    stretch.add(one.stretch)
+    stretch.add(other.stretch)
     return replace(other, rows=summed((one.rows, other.rows)), stretch=stretch)
-
-
-def _both(one: Side, other: Side) -> Side:
-    latency = dict(one.latency)
-    merge(latency, other.latency)
-    return Side(one.requests + other.requests, one.failures + other.failures, latency)
 
 
 # ---- numbers in rows ------------------------------------------------------------------------------------------------------------

@@ -65,6 +65,13 @@ class Stretch(msgspec.Struct, forbid_unknown_fields=True):
     compared: int = 0
     mismatched: int = 0
 
+    def count(self, delta: CellDelta, *, stable: str, candidate: str) -> None:
+        """Add a worker's difference to its version's side; one of another version is ignored."""
+        if delta.version == candidate:
+            self.candidate.count(delta)
+        elif delta.version == stable:
+            self.stable.count(delta)
+
     def add(self, other: Stretch) -> None:
         """Add a later one."""
         self.seconds += other.seconds
@@ -131,11 +138,11 @@ class Stretches:
 
     def count(self, delta: CellDelta, *, stable: str, candidate: str) -> None:
         """Count a worker's cell; one of another rollout or another version is ignored."""
-        if delta.rollout != self.rollout or delta.version not in (stable, candidate):
+        if delta.rollout != self.rollout:
             return
-        mine = Stretch()
-        (mine.candidate if delta.version == candidate else mine.stable).count(delta)
-        self.recorded(mine)
+        counted = Stretch()
+        counted.count(delta, stable=stable, candidate=candidate)
+        self.recorded(counted)
 
     def recorded(self, stretch: Stretch) -> None:
         """Add a whole stretch as it was recorded, its seconds with it."""
