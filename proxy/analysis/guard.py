@@ -26,15 +26,16 @@ errors; one that nobody knows is one for each error. Failures that stable answer
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from proxy import limits
 from proxy.analysis.statistics import ShareFailures, log_evidence
-from proxy.analysis.tally import KINDS, Kind, Tally
+from proxy.analysis.tally import KINDS, Kind, ShareCounts, Tally, events
 from proxy.model.position import Finding, Verdict
 from proxy.model.rollout import Guard
 
-__all__ = ["SHARES", "Tally", "judge", "judged_kinds", "threshold_of"]
+__all__ = ["SHARES", "Evidence", "Tally", "judge", "judged_kinds", "threshold_of", "weigh"]
 
 SHARES: Final[dict[Kind, float]] = {"failures": 0.9, "slow": 0.1}
 """How alpha is divided. A failure is what a rollout is about and is decided on a handful, where a threshold counts; slow answers come
@@ -46,25 +47,20 @@ _WORDS: Final[dict[Kind, tuple[str, str, str]]] = {
 }
 
 
-class _Evidence(NamedTuple):
-    """One kind: its part of alpha, ratio, counts by share, and what they come to (natural logarithm)."""
+class Evidence(NamedTuple):
+    """One kind: its part of alpha, its ratio, its events by share and in all, and what they come to (natural logarithm)."""
 
     kind: Kind
     share: float
     ratio: float
     rows: tuple[ShareFailures, ...]
+    candidate: int
+    stable: int
     log: float
 
     @property
-    def candidate(self) -> int:
-        return sum(row.candidate for row in self.rows)
-
-    @property
-    def stable(self) -> int:
-        return sum(row.stable for row in self.rows)
-
-    @property
     def weighted(self) -> float:
+        """With its part: what it adds to the evidence over all kinds."""
         return math.log(self.share) + self.log
 
 
@@ -83,7 +79,9 @@ def judge(guard: Guard, tally: Tally, *, slow_over_s: float = 0.0, warming: bool
 
     ``slow_over_s`` is the bound in force now (0: there is none) and ``warming`` whether it counts yet: for the figures only.
     """
-    kinds = [_weigh(guard, tally, kind) for kind in judged_kinds(guard)]
+    counts = tally.counts(guard.failures)
+    kinds = weigh(guard, counts)
+    candidate_requests = tally.candidate_requests
     leading = max(kinds, key=lambda evidence: evidence.weighted)
     evidence = _log_sum(kinds)
     threshold = math.log(1 / guard.alpha)
@@ -92,12 +90,17 @@ def judge(guard: Guard, tally: Tally, *, slow_over_s: float = 0.0, warming: bool
         "threshold": threshold,
         "alpha": guard.alpha,
         "min_failures": guard.min_failures,
-        **_failures(kinds[0], tally),
+        "ratio": kinds[0].ratio,
+        "candidate_failures": kinds[0].candidate,
+        "stable_failures": kinds[0].stable,
+        "candidate_requests": candidate_requests,
+        "stable_requests": tally.stable_requests,
+        **_users(tally, "failures"),
         "users_with_errors": tally.users_with_errors,
         "errors": tally.errors,
         "max_errors": guard.max_errors,
         "max_users_with_errors": guard.max_users_with_errors,
-        "shares": tally.shares(guard.failures),
+        "shares": [each.figures() for each in counts],
         "candidate_causes": tally.causes_of("candidate"),
         "stable_causes": tally.causes_of("stable"),
         "first_failure_s": tally.first_failure_s,
@@ -111,7 +114,7 @@ def judge(guard: Guard, tally: Tally, *, slow_over_s: float = 0.0, warming: bool
     weighed = f"evidence 10^{evidence / math.log(10):.1f}, 10^{threshold / math.log(10):.1f} needed"
     if over := _over_budget(guard, tally):
         return Verdict(Finding.ROLLBACK, over, figures)
-    if tally.candidate_requests == 0 and not any(each.candidate for each in kinds):
+    if candidate_requests == 0 and not any(each.candidate for each in kinds):
         return Verdict(Finding.HOLD, "no candidate request was counted yet", figures)
     if evidence < threshold:
         return Verdict(Finding.PASS, f"{counted}: {weighed}", figures)
@@ -129,13 +132,18 @@ def _share(guard: Guard, kind: Kind) -> float:
     return SHARES[kind] if len(judged_kinds(guard)) > 1 else 1.0
 
 
-def _weigh(guard: Guard, tally: Tally, kind: Kind) -> _Evidence:
-    rows = tally.failures(guard.failures) if kind == "failures" else tally.slow()
+def weigh(guard: Guard, counts: Sequence[ShareCounts]) -> list[Evidence]:
+    """The evidence of each kind that this guard judges, failures first. ``counts`` are those of the causes in ``failures``."""
+    return [_weigh(guard, kind, events(counts, kind)) for kind in judged_kinds(guard)]
+
+
+def _weigh(guard: Guard, kind: Kind, rows: tuple[ShareFailures, ...]) -> Evidence:
     ratio = guard.ratio if kind == "failures" else guard.slow_ratio
-    return _Evidence(kind, _share(guard, kind), ratio, rows, log_evidence(rows, ratio))
+    candidate, stable = sum([row.candidate for row in rows]), sum([row.stable for row in rows])
+    return Evidence(kind, _share(guard, kind), ratio, rows, candidate, stable, log_evidence(rows, ratio))
 
 
-def _log_sum(kinds: list[_Evidence]) -> float:
+def _log_sum(kinds: list[Evidence]) -> float:
     """ln of the weighted mean of all kinds' evidence."""
     most = max(each.weighted for each in kinds)
     return most + math.log(math.fsum(math.exp(each.weighted - most) for each in kinds))
@@ -154,7 +162,7 @@ def _over_budget(guard: Guard, tally: Tally) -> str:
     return ""
 
 
-def _counted(evidence: _Evidence) -> str:
+def _counted(evidence: Evidence) -> str:
     return f"{_times(evidence.candidate, evidence.kind)} of the candidate and {evidence.stable} of stable"
 
 
@@ -167,23 +175,7 @@ def _note(kind: Kind, slow_over_s: float, warming: bool) -> str:
     return f"no answer counts as slow yet: a candidate has {limits.WARM_UP_S:g} s to warm up" if warming else ""
 
 
-def _failures(evidence: _Evidence, tally: Tally) -> dict[str, Any]:
-    users = tally.users["failures"]
-    return {
-        "ratio": evidence.ratio,
-        "candidate_failures": evidence.candidate,
-        "stable_failures": evidence.stable,
-        "candidate_requests": tally.candidate_requests,
-        "stable_requests": tally.stable_requests,
-        "users": users.candidate,
-        "stable_users": users.stable,
-        "users_full": users.full,
-        "users_uncounted": users.uncounted,
-    }
-
-
-def _told(guard: Guard, tally: Tally, evidence: _Evidence, note: str) -> dict[str, Any]:
-    users = tally.users[evidence.kind]
+def _told(guard: Guard, tally: Tally, evidence: Evidence, note: str) -> dict[str, Any]:
     return {
         "log_evidence": evidence.log,
         "threshold": threshold_of(guard, evidence.kind),
@@ -192,6 +184,13 @@ def _told(guard: Guard, tally: Tally, evidence: _Evidence, note: str) -> dict[st
         "ratio": evidence.ratio,
         "candidate": evidence.candidate,
         "stable": evidence.stable,
+        **_users(tally, evidence.kind),
+    }
+
+
+def _users(tally: Tally, kind: Kind) -> dict[str, Any]:
+    users = tally.users[kind]
+    return {
         "users": users.candidate,
         "stable_users": users.stable,
         "users_full": users.full,

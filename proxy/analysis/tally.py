@@ -7,8 +7,8 @@ that the guard counts take a user's place: a cause that only stable shows must n
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Final, Literal, Self
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import msgspec
 
@@ -20,6 +20,36 @@ from proxy.telemetry.snapshot import CellDelta
 
 Kind = Literal["failures", "slow"]
 KINDS: Final[tuple[Kind, ...]] = ("failures", "slow")
+
+
+class ShareCounts(NamedTuple):
+    """What was counted at one share: requests drawn, failures of the causes that were asked for, and slow answers."""
+
+    share_bp: int
+    candidate_requests: int
+    candidate_failures: int
+    candidate_slow: int
+    stable_requests: int
+    stable_failures: int
+    stable_slow: int
+
+    def events(self, kind: Kind) -> ShareFailures:
+        """The events of this kind, for the evidence."""
+        if kind == "failures":
+            return ShareFailures(self.share_bp, self.candidate_failures, self.stable_failures)
+        return ShareFailures(self.share_bp, self.candidate_slow, self.stable_slow)
+
+    def figures(self) -> dict[str, Any]:
+        """As a row in the table of a verdict, with the share as 0..1."""
+        return {
+            "share": self.share_bp / SHARE_BP,
+            "candidate_requests": self.candidate_requests,
+            "candidate_failures": self.candidate_failures,
+            "candidate_slow": self.candidate_slow,
+            "stable_requests": self.stable_requests,
+            "stable_failures": self.stable_failures,
+            "stable_slow": self.stable_slow,
+        }
 
 
 class _Row(msgspec.Struct):
@@ -65,6 +95,7 @@ class Tally:
         self.first_failure_s: float | None = None  # Unix time of the candidate's first and last failure
         self.last_failure_s: float | None = None
         self._rows: dict[int, _Row] = {}
+        self._unknown = 0  # failures of the candidate in them that are nobody's in ``users``
 
     @classmethod
     def of(cls, position: Position) -> Self:
@@ -84,9 +115,7 @@ class Tally:
     @property
     def users_with_errors(self) -> int:
         """Distinct users for whom the candidate failed. One that nobody knows may be anybody, and is one for each failure."""
-        known = self.users["failures"]
-        unknown = sum(row.candidate for row in self.failures(self.causes)) - known.candidate
-        return known.of_candidate + unknown
+        return self.users["failures"].of_candidate + self._unknown
 
     def add(self, delta: CellDelta, *, stable: str, candidate: str, at_s: float | None = None) -> None:
         """Count a worker's cell; one of another rollout or another version is ignored. ``at_s`` is the snapshot's Unix time."""
@@ -105,7 +134,9 @@ class Tally:
             return
         row.candidate_requests += delta.draws
         row.candidate_slow += slow
-        self.errors += self._counted(delta.draw_failures) + self._counted(delta.failed_users_dropped)
+        unknown = _of_causes(self.causes, delta.draw_failures)
+        self._unknown += unknown
+        self.errors += unknown + _of_causes(self.causes, delta.failed_users_dropped)
         self.errors += sum(cause in self.causes for _, cause in delta.failed_users)
         if at_s is not None and (delta.draw_failures or delta.failed_users):
             self.first_failure_s = at_s if self.first_failure_s is None else min(self.first_failure_s, at_s)
@@ -113,54 +144,28 @@ class Tally:
 
     def _count_users(self, delta: CellDelta, failures: dict[str, int], is_candidate: bool) -> None:
         users = self.users["failures"]
-        users.uncounted += self._counted(delta.failed_users_dropped)
+        users.uncounted += _of_causes(self.causes, delta.failed_users_dropped)
         for user, cause in delta.failed_users:
             if cause in self.causes and users.count(user, is_candidate=is_candidate):
                 failures[cause] = failures.get(cause, 0) + 1
-
-    def _counted(self, by_cause: dict[str, int]) -> int:
-        """Those of causes that the guard counts."""
-        return sum(count for cause, count in by_cause.items() if cause in self.causes)
 
     def _slow_users(self, delta: CellDelta, is_candidate: bool) -> int:
         users = self.users["slow"]
         users.uncounted += delta.slow_users_dropped
         return sum(users.count(user, is_candidate=is_candidate) for user in delta.slow_users)
 
-    def failures(self, causes: Iterable[str]) -> tuple[ShareFailures, ...]:
-        """Failures of these causes by share, shares ascending; shares without one are left out."""
-        selected = tuple(causes)
-        counted = (
-            ShareFailures(
-                share_bp,
-                sum(row.candidate.get(cause, 0) for cause in selected),
-                sum(row.stable.get(cause, 0) for cause in selected),
-            )
-            for share_bp, row in sorted(self._rows.items())
-        )
-        return tuple(row for row in counted if row.candidate or row.stable)
-
-    def slow(self) -> tuple[ShareFailures, ...]:
-        """Slow answers in the same way."""
-        return tuple(
-            ShareFailures(share_bp, row.candidate_slow, row.stable_slow)
-            for share_bp, row in sorted(self._rows.items())
-            if row.candidate_slow or row.stable_slow
-        )
-
-    def shares(self, causes: Iterable[str]) -> list[dict[str, Any]]:
-        """The table of a verdict: requests and events of both versions at each share (0..1), shares ascending."""
-        selected = tuple(causes)
+    def counts(self, causes: Collection[str]) -> list[ShareCounts]:
+        """All that was counted, with the failures of these causes, shares ascending. Whoever needs more than one sum asks once."""
         return [
-            {
-                "share": share_bp / SHARE_BP,
-                "candidate_requests": row.candidate_requests,
-                "candidate_failures": sum(row.candidate.get(cause, 0) for cause in selected),
-                "candidate_slow": row.candidate_slow,
-                "stable_requests": row.stable_requests,
-                "stable_failures": sum(row.stable.get(cause, 0) for cause in selected),
-                "stable_slow": row.stable_slow,
-            }
+            ShareCounts(
+                share_bp,
+                row.candidate_requests,
+                _of_causes(causes, row.candidate),
+                row.candidate_slow,
+                row.stable_requests,
+                _of_causes(causes, row.stable),
+                row.stable_slow,
+            )
             for share_bp, row in sorted(self._rows.items())
         ]
 
@@ -205,7 +210,17 @@ class Tally:
         tally._rows = dict(saved.rows)
         failed = SavedUsers(saved.users, saved.users_on_candidate, saved.candidate_users, saved.stable_users, saved.users_uncounted)
         tally.users = {"failures": KnownUsers(failed), "slow": KnownUsers(saved.slow_users)}
+        tally._unknown = sum(_of_causes(tally.causes, row.candidate) for row in saved.rows.values()) - saved.candidate_users
         tally.errors = saved.errors
         tally.first_failure_s = saved.first_failure_s
         tally.last_failure_s = saved.last_failure_s
         return tally
+
+
+def events(counts: Iterable[ShareCounts], kind: Kind) -> tuple[ShareFailures, ...]:
+    """Those of one kind by share; shares without one are left out."""
+    return tuple([row for each in counts if (row := each.events(kind)).candidate or row.stable])
+
+
+def _of_causes(causes: Collection[str], by_cause: Mapping[str, int]) -> int:
+    return sum([count for cause, count in by_cause.items() if cause in causes])

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import Final, NamedTuple
 
-from proxy.analysis.guard import SHARES, Tally, judged_kinds
-from proxy.analysis.statistics import SHARE_BP, log_bets, log_mean_exp, log_wins
+from proxy.analysis.guard import Tally, weigh
+from proxy.analysis.statistics import SHARE_BP, log_bets, log_wins
 from proxy.analysis.tally import Kind
 from proxy.model.rollout import Guard
 from proxy.simulation.traffic import Counts
@@ -38,14 +38,9 @@ def needed(guard: Guard, tally: Tally, share_bp: int, *, slow: bool = True) -> N
 
     A lower bound: looking too early costs time only.
     """
-    kinds = judged_kinds(guard)
+    kinds = {each.kind: each for each in weigh(guard, tally.counts(guard.failures))}
     inside = 0 < share_bp < SHARE_BP
-    weights = {kind: SHARES[kind] if len(kinds) > 1 else 1.0 for kind in kinds}
-    rows = {"failures": tally.failures(guard.failures), "slow": tally.slow()}
-    ratios = {"failures": guard.ratio, "slow": guard.slow_ratio}
-    bets = {kind: log_bets(rows[kind], ratios[kind]) for kind in kinds}
-    now = {kind: weights[kind] * _exp(log_mean_exp(bets[kind])) for kind in kinds}
-    counted = {kind: sum(row.candidate for row in rows[kind]) for kind in kinds}
+    now = {kind: each.share * _exp(each.log) for kind, each in kinds.items()}
     missing = 1 / guard.alpha - math.fsum(now.values())
 
     coming = [kind for kind in kinds if slow or kind == "failures"]
@@ -53,16 +48,17 @@ def needed(guard: Guard, tally: Tally, share_bp: int, *, slow: bool = True) -> N
     def more(kind: Kind) -> float:
         if kind not in coming or not inside:
             return math.inf
+        each = kinds[kind]
         if missing <= 0:  # enough evidence of too few events: that many more, of whichever kind has most of it
-            return max(1, guard.min_failures - counted[kind])
-        target = math.log((now[kind] + missing / len(coming)) / weights[kind])
-        return _more(bets[kind], log_wins(share_bp, ratios[kind]), target)
+            return max(1, guard.min_failures - each.candidate)
+        target = math.log((now[kind] + missing / len(coming)) / each.share)
+        return _more(log_bets(each.rows, each.ratio), log_wins(share_bp, each.ratio), target)
 
     failures = more("failures")
     if len(kinds) == 1 and inside:
-        failures = max(failures, guard.min_failures - counted["failures"])
+        failures = max(failures, guard.min_failures - kinds["failures"].candidate)
     budget = _budget(guard, tally)
-    decides = missing <= 0 and max(counted.values()) >= guard.min_failures
+    decides = missing <= 0 and max(each.candidate for each in kinds.values()) >= guard.min_failures
     return Needed(max(1, min(failures, budget)), more("slow"), decided=(decides and inside) or budget <= 0)
 
 

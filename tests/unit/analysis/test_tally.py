@@ -11,7 +11,7 @@ import pytest
 from proxy import limits
 from proxy.analysis.guard import judge
 from proxy.analysis.statistics import ShareFailures
-from proxy.analysis.tally import Tally
+from proxy.analysis.tally import Kind, Tally, events
 from proxy.model.position import Finding, Position
 from proxy.model.rollout import Guard, RolloutPlan
 from proxy.telemetry.snapshot import CellDelta
@@ -21,6 +21,10 @@ GUARD = Guard()
 
 def cell(version: str = "v2", **fields: Any) -> CellDelta:
     return CellDelta(**{"service": "shop", "version": version, "generation": 9, "rollout": 4, "candidate_share": 0.05} | fields)
+
+
+def counted(tally: Tally, kind: Kind = "failures") -> tuple[ShareFailures, ...]:
+    return events(tally.counts(GUARD.failures), kind)
 
 
 def tally_of(*cells: CellDelta, causes: tuple[str, ...] = GUARD.failures, at_s: float | None = None) -> Tally:
@@ -40,7 +44,7 @@ def failed(version: str, count: int, share: float = 0.05, draws: int = 100) -> C
 def test_failures_are_counted_per_share_and_version() -> None:
     tally = tally_of(failed("v2", 2), failed("v1", 3), failed("v2", 1, share=0.25), failed("v2", 4))
 
-    assert (ShareFailures(500, 6, 3), ShareFailures(2500, 1, 0)) == tally.failures(GUARD.failures)
+    assert (ShareFailures(500, 6, 3), ShareFailures(2500, 1, 0)) == counted(tally)
 
 
 def test_drawn_requests_are_counted_per_version() -> None:
@@ -56,7 +60,7 @@ def test_a_cell_of_another_rollout_is_ignored() -> None:
 def test_a_cell_of_a_third_version_is_ignored() -> None:
     tally = tally_of(cell("v3", draws=9, draw_failures={"reset": 9}))
 
-    assert ((), 0, 0) == (tally.failures(GUARD.failures), tally.candidate_requests, tally.stable_requests)
+    assert ((), 0, 0) == (counted(tally), tally.candidate_requests, tally.stable_requests)
 
 
 def test_a_tally_begins_with_the_rollout_and_the_causes_of_its_position() -> None:
@@ -69,14 +73,14 @@ def test_a_tally_begins_with_the_rollout_and_the_causes_of_its_position() -> Non
 def test_a_cause_that_the_guard_does_not_name_is_kept_and_not_judged() -> None:
     tally = tally_of(cell("v2", draws=9, draw_failures={"no_endpoint": 9, "reset": 1}))
 
-    assert (ShareFailures(500, 1, 0),) == tally.failures(GUARD.failures)
+    assert (ShareFailures(500, 1, 0),) == counted(tally)
     assert {"no_endpoint": 9, "reset": 1} == tally.causes_of("candidate")
 
 
 def test_a_user_counts_once_however_often_they_fail() -> None:
     tally = tally_of(cell("v2", failed_users=[(11, "reset"), (11, "reset")]), cell("v2", failed_users=[(11, "timeout")]))
 
-    assert ((ShareFailures(500, 1, 0),), 1) == (tally.failures(GUARD.failures), tally.users["failures"].candidate)
+    assert ((ShareFailures(500, 1, 0),), 1) == (counted(tally), tally.users["failures"].candidate)
 
 
 def test_a_user_who_failed_on_stable_first_is_not_counted_again_when_the_weight_moves_them() -> None:
@@ -86,7 +90,7 @@ def test_a_user_who_failed_on_stable_first_is_not_counted_again_when_the_weight_
     )
 
     assert ((ShareFailures(500, 0, 1),), 0, 1) == (
-        tally.failures(GUARD.failures),
+        counted(tally),
         tally.users["failures"].candidate,
         tally.users["failures"].stable,
     )
@@ -95,7 +99,7 @@ def test_a_user_who_failed_on_stable_first_is_not_counted_again_when_the_weight_
 def test_a_cause_that_is_not_judged_does_not_use_up_a_user() -> None:
     tally = tally_of(cell("v2", failed_users=[(11, "no_endpoint")]), cell("v2", failed_users=[(11, "reset")]))
 
-    assert (ShareFailures(500, 1, 0),) == tally.failures(GUARD.failures)
+    assert (ShareFailures(500, 1, 0),) == counted(tally)
 
 
 def test_when_the_set_of_users_is_full_the_next_are_not_counted_on_either_side_and_it_says_so(
@@ -140,15 +144,15 @@ def test_slow_answers_are_counted_per_share_and_version_beside_failures() -> Non
         cell("v2", draw_slow=2, draw_failures={"reset": 1}), cell("v1", draw_slow=9), cell("v2", candidate_share=0.25, draw_slow=1)
     )
 
-    assert (ShareFailures(500, 2, 9), ShareFailures(2500, 1, 0)) == tally.slow()
-    assert (ShareFailures(500, 1, 0),) == tally.failures(GUARD.failures)
+    assert (ShareFailures(500, 2, 9), ShareFailures(2500, 1, 0)) == counted(tally, "slow")
+    assert (ShareFailures(500, 1, 0),) == counted(tally)
 
 
 def test_a_user_counts_once_as_slow_whichever_version_was_first_and_once_more_as_failed() -> None:
     tally = tally_of(cell("v1", slow_users=[11, 11]), cell("v2", slow_users=[11, 12, 12], failed_users=[(11, "reset")]))
 
-    assert (ShareFailures(500, 1, 1),) == tally.slow()
-    assert (ShareFailures(500, 1, 0),) == tally.failures(GUARD.failures)
+    assert (ShareFailures(500, 1, 1),) == counted(tally, "slow")
+    assert (ShareFailures(500, 1, 0),) == counted(tally)
 
 
 def test_slow_users_that_a_worker_dropped_are_told() -> None:
@@ -232,4 +236,4 @@ def test_a_tally_that_the_first_release_stored_is_taken_up() -> None:
         del row["candidate_slow"], row["stable_slow"]
     again = Tally.from_json(json.loads(json.dumps(stored)))
 
-    assert ((ShareFailures(500, 3, 0),), (), 3) == (again.failures(GUARD.failures), again.slow(), again.users_with_errors)
+    assert ((ShareFailures(500, 3, 0),), (), 3) == (counted(again), counted(again, "slow"), again.users_with_errors)
