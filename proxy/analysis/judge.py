@@ -13,7 +13,7 @@ its good answers nothing of the next step. The guard is silent then, and the ste
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -27,7 +27,7 @@ from proxy.model.position import WEIGHT_BP_MAX, Finding, Phase, Position, Verdic
 from proxy.model.rollout import Check
 from proxy.telemetry.snapshot import CellDelta
 
-_CHECKED = (Phase.SHADOWING, Phase.PROGRESSING, Phase.PAUSED)
+CHECKED: Final = (Phase.SHADOWING, Phase.PROGRESSING, Phase.PAUSED)
 """Phases in which checks are made: before them there is nothing to check, after them it is decided."""
 
 
@@ -75,7 +75,7 @@ class Judge:
 
     def due(self, position: Position, now: float) -> tuple[Check, ...]:
         """Outside checks to ask now."""
-        return self.checks.due(now) if self.checks and position.phase in _CHECKED else ()
+        return self.checks.due(now) if self.checks and position.phase in CHECKED else ()
 
     def add(self, observed: Observed) -> None:
         """What came of one."""
@@ -83,7 +83,7 @@ class Judge:
 
     def fails(self, position: Position, now: float) -> bool:
         """Whether a check rolls back, when those that are due now are made; a tenth of the work of a verdict."""
-        if not self.checks or position.phase not in _CHECKED:
+        if not self.checks or position.phase not in CHECKED:
             return False
         self.checks.look(self._stretches.over, now, flow_of(position))
         return self.checks.fails(now)
@@ -98,7 +98,7 @@ class Judge:
         if not self.checks:
             return Verdict(guarded.finding, guarded.reason, {**guarded.figures, "checks": []})
         flow = flow_of(position)
-        if position.phase in _CHECKED:
+        if position.phase in CHECKED:
             self.checks.look(self._stretches.over, now, flow)
         return _together(guarded, self.checks.judge(now, flow))
 

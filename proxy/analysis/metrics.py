@@ -43,8 +43,10 @@ from proxy.analysis.stretches import Side, Stretch
 from proxy.model.rollout import Check
 from proxy.telemetry.histogram import BOUNDS_S, bucket, quantile
 
-_QUANTILES: Final = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
 _Unit = Callable[[float], str]
+
+QUANTILES: Final = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
+"""Which quantile of the candidate's latencies a metric is."""
 
 BEYOND_QUANTILE: Final = 5
 """Answers that have to lie beyond a quantile: their number has a spread of 2.2, so the quantile stays near its place."""
@@ -95,7 +97,7 @@ def measure(check: Check, stretch: Stretch) -> Measurement:
         return _rate(check, stretch.candidate, stretch.stable, stretch.seconds, "requests")
     if metric == "requests_per_second":
         return _requests_per_second(check, stretch)
-    return _latency(check, stretch, _QUANTILES[metric])
+    return _latency(check, stretch, QUANTILES[metric])
 
 
 def requests_needed(limit: float) -> int:

@@ -58,19 +58,6 @@ near 1.
 """
 
 
-def tolerated(share_bp: int, ratio: float) -> float:
-    """``t``: the greatest probability that a failure drawn at this share is the candidate's while it still keeps to ``ratio``."""
-    weighted = ratio * share_bp
-    return weighted / (weighted + SHARE_BP - share_bp)
-
-
-def failures_needed_at_least(share_bp: int, ratio: float, alpha: float) -> int:
-    """Candidate failures without which no decision is possible at this share, stable not failing at all. Needs 0 < share < 1."""
-    assert 0 < share_bp < SHARE_BP, "at a share of nothing or everything no number of failures decides"
-    exact = math.log(1 / alpha) / -math.log(tolerated(share_bp, ratio))
-    return math.ceil(exact - 1e-9)  # ln(1000)/ln(10) is 3, whatever the last bit of the quotient says
-
-
 def log_evidence(failures: Sequence[ShareFailures], ratio: float) -> float:
     """The natural logarithm of E; 0.0 when nothing was counted. ``ratio`` > 0. Exact at any count: all sums are of logarithms.
 
@@ -102,10 +89,10 @@ def log_wins(share_bp: int, ratio: float) -> tuple[float, ...]:
 
 @lru_cache(maxsize=limits.EVIDENCE_CACHE_ENTRIES_MAX)
 def _log_evidence(failures: tuple[ShareFailures, ...], ratio: float) -> float:
-    return log_mean_exp(log_bets(failures, ratio))
+    return _log_mean_exp(log_bets(failures, ratio))
 
 
-def log_mean_exp(logs: Sequence[float]) -> float:
+def _log_mean_exp(logs: Sequence[float]) -> float:
     """ln of the mean of exp(x), without leaving the range of floats."""
     most = max(logs)
     return most + math.log(math.fsum(math.exp(log - most) for log in logs) / len(logs))

@@ -21,7 +21,7 @@ import msgspec
 from msgspec.structs import replace
 
 from proxy import limits
-from proxy.analysis.judge import Judge, warming
+from proxy.analysis.judge import CHECKED, Judge, warming
 from proxy.analysis.statistics import SHARE_BP
 from proxy.model.position import Finding, Phase, Position, Record, Verdict
 from proxy.model.rollout import Cause, RolloutPlan, ShadowStep, Step, WeightStep
@@ -40,7 +40,6 @@ REPORT_S: Final = limits.URGENT_SNAPSHOT_GAP_S
 """From a candidate's failure to the judgement of it: no worker waits longer before it reports one."""
 
 _WHATEVER: Final = Needed(math.inf, math.inf)
-_CHECKED: Final = (Phase.SHADOWING, Phase.PROGRESSING, Phase.PAUSED)
 
 Gates = Literal["pass", "hold"]
 End = Literal["promoted", "rolled_back", "paused", "held", "shadowed"]
@@ -159,7 +158,7 @@ class _Play:
 
     def _next_check_s(self) -> float:
         plan = self.position.plan
-        return self._checked_s + plan.interval_s if plan.checks and self.position.phase in _CHECKED else math.inf
+        return self._checked_s + plan.interval_s if plan.checks and self.position.phase in CHECKED else math.inf
 
     def _fails(self, now: float) -> bool:
         """Time has passed until now; make the checks that are due. Whether they roll back."""

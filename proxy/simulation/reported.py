@@ -12,6 +12,7 @@ from functools import lru_cache
 from random import Random
 from typing import Final
 
+from proxy.analysis.metrics import QUANTILES
 from proxy.analysis.statistics import SHARE_BP
 from proxy.model.rollout import Cause, RolloutPlan
 from proxy.simulation.chance import poisson
@@ -26,17 +27,15 @@ CANDIDATE: Final = "candidate"
 _NEAR: Final = 3
 """Buckets on either side of a point's that are drawn by themselves: from four fifths of it to five fourths."""
 
-_QUANTILES: Final = {"latency_p50": 0.5, "latency_p90": 0.9, "latency_p99": 0.99}
-
 
 def points_read(plan: RolloutPlan, candidate_median_s: float, stable_median_s: float) -> tuple[float, ...]:
     """The latencies (seconds) that the plan's checks look at: quantiles of both versions, and the limits they are held against."""
     points = set()
     for check in plan.checks:
-        if check.metric not in _QUANTILES or not stable_median_s:
+        if check.metric not in QUANTILES or not stable_median_s:
             continue
-        of_stable = quantile_s(stable_median_s, _QUANTILES[check.metric])
-        points |= {of_stable, quantile_s(candidate_median_s, _QUANTILES[check.metric])}
+        of_stable = quantile_s(stable_median_s, QUANTILES[check.metric])
+        points |= {of_stable, quantile_s(candidate_median_s, QUANTILES[check.metric])}
         points |= {bound for bound in (check.max, check.min) if bound}
         points |= {of_stable * (check.max_ratio or 1.0), of_stable + (check.max_delta or 0.0)}
     return tuple(sorted(points))
@@ -78,7 +77,7 @@ class Reporter:
 
     def __init__(self, plan: RolloutPlan, chance: Random, cause: Cause) -> None:
         self._plan = plan
-        self._reads = any(check.metric in _QUANTILES for check in plan.checks)
+        self._reads = any(check.metric in QUANTILES for check in plan.checks)
         self._medians = (0.0, 0.0)
         self._points: tuple[float, ...] = ()  # of these medians
         self._compares = any(check.max_ratio is not None or check.max_delta is not None for check in plan.checks)

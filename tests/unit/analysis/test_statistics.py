@@ -10,14 +10,17 @@ import pytest
 from proxy.analysis.statistics import (
     BETS,
     ShareFailures,
-    failures_needed_at_least,
     log_bets,
     log_evidence,
     log_wins,
-    tolerated,
 )
 
 THRESHOLD = math.log(1000)
+
+
+def tolerated(w: Fraction, ratio: Fraction) -> Fraction:
+    """``t``: the greatest probability that a failure drawn at a share of w is the candidate's while it still keeps to the ratio."""
+    return ratio * w / (ratio * w + 1 - w)
 
 
 def exact_evidence(rows: list[ShareFailures], ratio: Fraction) -> Fraction:
@@ -28,7 +31,7 @@ def exact_evidence(rows: list[ShareFailures], ratio: Fraction) -> Fraction:
         product = Fraction(1)
         for row in rows:
             w = Fraction(row.share_bp, 10_000)
-            t = ratio * w / (ratio * w + 1 - w)
+            t = tolerated(w, ratio)
             q = t + (1 - t) * u
             product *= (q / t) ** row.candidate * ((1 - q) / (1 - t)) ** row.stable
         total += product
@@ -66,31 +69,20 @@ def test_the_evidence_is_the_definition_in_exact_fractions(rows: list[ShareFailu
 
 
 @pytest.mark.parametrize("share_bp", [1, 500, 5000, 9999])
-@pytest.mark.parametrize("ratio", [1.0, 1.5, 4.0])
-def test_the_bet_is_fair_when_the_candidate_fails_exactly_as_often_as_it_may(share_bp: int, ratio: float) -> None:
+@pytest.mark.parametrize("ratio", [Fraction(1), Fraction(3, 2), Fraction(4)])
+def test_the_bet_is_fair_when_the_candidate_fails_exactly_as_often_as_it_may(share_bp: int, ratio: Fraction) -> None:
     """The supermartingale's step: t * E(candidate's failure) + (1 - t) * E(stable's failure) = 1."""
-    t = tolerated(share_bp, ratio)
-    won = math.exp(log_evidence([ShareFailures(share_bp, 1, 0)], ratio))
-    lost = math.exp(log_evidence([ShareFailures(share_bp, 0, 1)], ratio))
+    t = float(tolerated(Fraction(share_bp, 10_000), ratio))
+    won = math.exp(log_evidence([ShareFailures(share_bp, 1, 0)], float(ratio)))
+    lost = math.exp(log_evidence([ShareFailures(share_bp, 0, 1)], float(ratio)))
 
     assert 1.0 == pytest.approx(t * won + (1 - t) * lost, rel=1e-9)
 
 
-def test_the_tolerated_part_at_ten_percent_and_ratio_one_and_a_half_is_a_seventh() -> None:
-    assert 1 / 7 == pytest.approx(tolerated(1000, 1.5), rel=1e-15)
-
-
-@pytest.mark.parametrize(("share_bp", "needed"), [(500, 3), (1000, 3), (2500, 5), (5000, 10)])
-def test_without_stable_failures_a_decision_needs_at_least_so_many(share_bp: int, needed: int) -> None:
-    """ln(1000) / ln(1 / t) at ratio 1, where t is the share: 2.3, 3.0, 4.98 and 9.97, rounded up."""
-    assert needed == failures_needed_at_least(share_bp, 1.0, 0.001)
-
-
-@pytest.mark.parametrize("share_bp", [500, 1000, 2500, 5000, 9000])
-def test_below_that_bound_the_evidence_never_decides(share_bp: int) -> None:
-    bound = failures_needed_at_least(share_bp, 1.0, 0.001)
-
-    assert log_evidence([ShareFailures(share_bp, bound - 1, 0)], 1.0) < THRESHOLD
+@pytest.mark.parametrize(("share_bp", "needed"), [(500, 3), (1000, 3), (2500, 5), (5000, 10), (9000, 66)])
+def test_without_stable_failures_fewer_than_the_bound_never_decide(share_bp: int, needed: int) -> None:
+    """ln(1000) / ln(1 / t) at ratio 1, where t is the share: 2.3, 3.0, 4.98, 9.97 and 65.6, rounded up."""
+    assert log_evidence([ShareFailures(share_bp, needed - 1, 0)], 1.0) < THRESHOLD
 
 
 @pytest.mark.parametrize(("share_bp", "enough"), [(500, 3), (1000, 4), (2500, 7), (5000, 13)])
@@ -128,12 +120,6 @@ def test_huge_counts_of_both_alike_sink_instead_of_underflowing() -> None:
 def test_a_ratio_of_nothing_is_a_bug_of_the_caller() -> None:
     with pytest.raises(AssertionError):
         log_evidence([], 0.0)
-
-
-@pytest.mark.parametrize("share_bp", [0, 10_000])
-def test_the_bound_is_not_asked_for_where_nothing_decides(share_bp: int) -> None:
-    with pytest.raises(AssertionError):
-        failures_needed_at_least(share_bp, 1.0, 0.001)
 
 
 def test_the_evidence_is_the_mean_of_the_bets() -> None:
