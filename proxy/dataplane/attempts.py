@@ -118,6 +118,9 @@ class Attempts(Outcomes):
         assert leg is not None
         self._upstream = None
         upstream.abandon()
+        if self._held:  # its body cannot be read from the first byte: nothing of this answer has been sent
+            self._held = b""
+            self._chunk_out = self._streams = False
         if error.cause == "reset" and upstream.reused and not upstream.seen and not self._reconnected and self._repeatable:
             self._reconnected = True
             self._count_retry(leg)

@@ -175,8 +175,8 @@ class Tap:
         self._exchange.body(data)
         self.capture.keep(data)
 
-    def body_pieces(self, pieces: list[bytes]) -> None:
-        self._exchange.body_pieces(pieces)
+    def body_pieces(self, pieces: list[bytes], last: bool) -> None:
+        self._exchange.body_pieces(pieces, last)
         for piece in pieces:
             self.capture.keep(piece)
 

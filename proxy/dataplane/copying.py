@@ -152,7 +152,7 @@ class Copy:
             self._enough = True
             self._plane.loop.call_soon(self._stop)  # not now: the connection goes on with what it is reading
 
-    def body_pieces(self, pieces: list[bytes]) -> None:
+    def body_pieces(self, pieces: list[bytes], last: bool) -> None:
         self.body(b"".join(pieces))
 
     def complete(self, now: float) -> None:

@@ -178,7 +178,10 @@ class Exchange(Attempts):
             self._down.transport.write(response.head)
 
     def answer(self, response: Response, data: bytes, end: int) -> None:
-        """The final head, and ``data[end:]`` of its body when that has a length (a body without one comes through ``body_pieces``)."""
+        """The final head, and ``data[end:]`` of its body when that has a length.
+
+        A body without one comes through ``body_pieces``: what of it is in ``data`` at once, and the head leaves with that.
+        """
         down, leg = self._down, self._leg
         assert leg is not None
         self._status = response.status
@@ -191,8 +194,11 @@ class Exchange(Attempts):
             head = self._altered(head, response, leg)
         elif not down.keep_alive:
             head = response.closing = response.closing or self._altered(head, response, leg)
-        if response.length < 0 or len(data) == end:
+        if len(data) == end:
             down.transport.write(head)
+        elif response.length < 0:
+            self._answered = False
+            self._held = head
         elif len(data) - end <= _JOIN_BODY_BYTES:
             down.transport.write(head + data[end:])
         else:
@@ -274,16 +280,33 @@ class Exchange(Attempts):
         """Bytes of a body whose length the client knows."""
         self._down.transport.write(data)
 
-    def body_pieces(self, pieces: list[bytes]) -> None:
-        """Bytes of a body without a length: framed as chunks for a client that can read them, else as they are."""
-        self._down.transport.writelines(frame(pieces) if self._chunk_out else pieces)
+    def body_pieces(self, pieces: list[bytes], last: bool) -> None:
+        """Bytes of a body without a length: framed as chunks for a client that can read them, else as they are.
+
+        ``last``: the body ends with them. One write for all, behind the head if that is still held.
+        """
+        out = frame(pieces) if self._chunk_out else pieces
+        if last and self._chunk_out:
+            self._chunk_out = False
+            out = [*out, self._last_chunk()]
+        if self._held:
+            out = [self._held, *out]
+            self._held = b""
+            self._answered = True
+        if sum(map(len, out)) > _JOIN_BODY_BYTES:
+            self._down.transport.writelines(out)
+        elif out:
+            self._down.transport.write(b"".join(out))
+
+    def _last_chunk(self) -> bytes:
+        return last_chunk(self.trailers if self._request.te_trailers else [])
 
     def complete(self, now: float) -> None:
         """The answer is whole and relayed."""
         self._upstream = None
         down = self._down
-        if self._chunk_out:
-            down.transport.write(last_chunk(self.trailers if self._request.te_trailers else []))
+        if self._chunk_out:  # the origin ended its body by closing
+            down.transport.write(self._last_chunk())
         status = self._status
         leg = self._leg
         if leg is not None and leg.ejector is not None:

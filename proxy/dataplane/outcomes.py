@@ -37,6 +37,7 @@ class Outcomes:
         "_down",
         "_drawn",
         "_head",
+        "_held",
         "_irregular",
         "_leg",
         "_mirrored",
@@ -102,6 +103,7 @@ class Outcomes:
         self._retries = 0
         self._budgeted = 0
         self._ticket: Ticket | None = None  # it waits for an endpoint to have room
+        self._held = b""  # the head of an answer, until what of its body came with it can be read
         self._chunk_out = False
         self._streams = False  # the answer is an event stream
         self.trailers: list[bytes] = []

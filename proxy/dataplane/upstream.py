@@ -288,7 +288,7 @@ class Upstream(asyncio.Protocol):
             exchange.body(data)
             self._complete(exchange, perf_counter())
         elif self._decoder is None:
-            exchange.body_pieces([data])
+            exchange.body_pieces([data], False)
             if self.reading:
                 self.deadline = perf_counter() + exchange.idle_s
         else:
@@ -299,12 +299,13 @@ class Upstream(asyncio.Protocol):
             pieces, used = decoder.feed(data)
         except BadChunk as error:
             raise UpstreamError("protocol", str(error)) from None
-        if pieces:
-            exchange.body_pieces(pieces)
         now = perf_counter()
-        if decoder.done:
+        done = decoder.done
+        if done:
             self._reusable = self._reusable and used == len(data)
             exchange.trailers = decoder.trailers
+        exchange.body_pieces(pieces, done)
+        if done:
             self._complete(exchange, now)
         elif self.reading:
             self.deadline = now + exchange.idle_s

@@ -31,6 +31,7 @@ class FakeTransport:
         self.protocol = protocol
         self._peer = peer
         self.written = bytearray()
+        self.writes = 0
         self.reading = True
         self.closing = False
         self.aborted = False
@@ -47,6 +48,7 @@ class FakeTransport:
         assert not self.closing, "written after close"
         assert not self.eof_written, "written after the end"
         self.written += data
+        self.writes += 1
 
     def writelines(self, pieces: list[bytes]) -> None:
         self.write(b"".join(pieces))

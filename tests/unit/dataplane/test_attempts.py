@@ -319,6 +319,17 @@ async def test_a_stable_that_fails_as_well_is_charged_without_a_draw() -> None:
     await talk.end()
 
 
+async def test_a_chunked_answer_that_cannot_be_read_leaves_nothing_to_the_one_that_replaces_it() -> None:
+    talk = falling_back()
+    await talk.client.says(GET)
+    await talk.origin_says(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n")
+    await talk.origin_says(OK)
+
+    assert OK == talk.client.heard()
+    assert {"protocol": 1} == talk.counts()["v2"].failures
+    await talk.end()
+
+
 async def test_a_client_that_leaves_during_a_fallback_is_nobodys_failure() -> None:
     """Rule 37: but what the candidate did before stays its failure."""
     talk = falling_back()

@@ -96,13 +96,13 @@ def test_a_tap_passes_on_first_and_keeps_what_passed() -> None:
     head = response()
     tap.answer(head, HEAD + b"he", len(HEAD))
     tap.body(b"l")
-    tap.body_pieces([b"l", b"o"])
+    tap.body_pieces([b"l", b"o"], True)
     tap.complete(1.0)
 
     assert exchange.told == [
         ("answer", (head, HEAD + b"he", len(HEAD))),
         ("body", (b"l",)),
-        ("body_pieces", ([b"l", b"o"],)),
+        ("body_pieces", ([b"l", b"o"], True)),
         ("complete", (1.0,)),
     ]
     assert body_of(tap.capture) == (b"hello", 5)
