@@ -6,9 +6,7 @@ What ``control`` calls ``Comparisons``. Knows nothing of pairs: those go from th
 from __future__ import annotations
 
 import asyncio
-import shutil
 import socket
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,8 +16,11 @@ from proxy import limits
 from proxy.clock import Clock
 from proxy.shadow import messages
 from proxy.supervisor import channel as ch
+from proxy.supervisor import own_directory
 from proxy.supervisor.fleet import Process, backoff_s, interpreter
 from proxy.tasks import TaskGroup
+
+_SOCKET = "compare"
 
 
 class Comparison:
@@ -29,7 +30,7 @@ class Comparison:
         self._file = state.with_name(state.name + ".shadow.json")
         self._clock = clock
         self._tasks = tasks
-        self._directory = tempfile.mkdtemp(prefix="headgate-")  # made with mode 0700: nobody else's pairs get in
+        self._directory = own_directory.named(_SOCKET)  # nobody else's pairs get in
         self._services: dict[str, messages.Rules] = {}
         self._summaries: dict[str, messages.Summary] = {}
         self._channel: ch.Channel | None = None
@@ -40,8 +41,8 @@ class Comparison:
 
     @property
     def path(self) -> str:
-        """See ``control.comparisons``."""
-        return str(Path(self._directory) / "compare")
+        """See ``control.comparisons``. The same from start to end: it is in plans before anything is there."""
+        return str(self._directory / _SOCKET)
 
     @property
     def summaries(self) -> Mapping[str, messages.Summary]:
@@ -94,7 +95,7 @@ class Comparison:
                     await self._process.wait()
             except TimeoutError:
                 self._process.kill()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        own_directory.remove(self._directory)
 
     async def _keep(self) -> None:
         failures = 0
@@ -111,6 +112,7 @@ class Comparison:
         channel = ch.Channel(messages.Up, self._heard, self._lost)
         await asyncio.get_running_loop().create_unix_connection(lambda: channel, sock=ours)
         try:
+            own_directory.make(self._directory)
             self._process = await asyncio.create_subprocess_exec(
                 *interpreter(),
                 "proxy.supervisor.comparer",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -147,6 +149,28 @@ async def test_only_this_user_can_reach_the_comparer(tmp_path: Path) -> None:
         modes = mode(path), mode(os.path.dirname(path))
 
     assert modes == (0o600, 0o700)
+
+
+async def test_a_directory_that_was_cleaned_away_is_made_again(tmp_path: Path) -> None:
+    async with both(tmp_path / "db") as made:
+        pid = made.comparison.pid
+        assert pid is not None
+        shutil.rmtree(os.path.dirname(made.comparison.path))
+        os.kill(pid, signal.SIGKILL)
+        await eventually(lambda: not made.way.connected, 20, "the comparer is gone")
+        await made.reached()
+
+        assert mode(os.path.dirname(made.comparison.path)) == 0o700
+
+
+async def test_nothing_is_made_until_something_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    comparison = Comparison(tmp_path / "db", SystemClock(), TaskGroup(lambda name, error: None))
+    comparison.use({})
+    made = exists(os.path.dirname(comparison.path))
+    await comparison.close()
+
+    assert (os.path.dirname(os.path.dirname(comparison.path)), made) == (str(tmp_path), False)
 
 
 async def test_nothing_is_left_when_it_ends(tmp_path: Path) -> None:
