@@ -54,5 +54,11 @@ class Summary(msgspec.Struct, frozen=True, tag="summary"):
     different: tuple[str, ...] = ()
 
 
+class Unkept(msgspec.Struct, frozen=True, tag="unkept"):
+    """Why the counts could not be written just now; empty when they could. Said at every writing."""
+
+    why: str
+
+
 Down = Compare | Ask
-Up = Shown | Summary
+Up = Shown | Summary | Unkept

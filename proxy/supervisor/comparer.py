@@ -120,6 +120,7 @@ class Process:
             if self._clock.now() - kept_at >= limits.COMPARER_KEEP_S:
                 kept_at = self._clock.now()
                 self._comparer.keep()
+                self.channel.send(messages.Unkept(self._comparer.unkept))
 
 
 async def live(path: Path, channel: socket.socket, file: Path) -> int:
@@ -145,6 +146,8 @@ async def live(path: Path, channel: socket.socket, file: Path) -> int:
     server.close()
     await tasks.close()
     comparer.keep()
+    if comparer.unkept:  # as a rule nobody is at the channel any more
+        sys.stderr.write(f"headgate-comparer: the comparisons could not be kept: {comparer.unkept}\n")
     _remove(path)
     with contextlib.suppress(OSError):  # else it is still the supervisor's, or has been removed by it
         os.rmdir(path.parent)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,19 +17,26 @@ from proxy.clock import Clock
 from proxy.shadow import messages
 from proxy.supervisor import channel as ch
 from proxy.supervisor import own_directory
-from proxy.supervisor.fleet import Process, backoff_s, interpreter
+from proxy.supervisor.fleet import Process, backoff_s, ended, interpreter
 from proxy.tasks import TaskGroup
 
 _SOCKET = "compare"
 
 
 class Comparison:
-    """One comparer, or none yet. ``state`` is the path of the state file, beside which the comparer keeps its own."""
+    """One comparer, or none yet. ``state`` is the path of the state file, beside which the comparer keeps its own.
 
-    def __init__(self, state: Path, clock: Clock, tasks: TaskGroup) -> None:
+    ``tell`` hears (kind, sentence) of what goes wrong: ``comparer_down``, ``comparisons_unkept`` and, when that is over,
+    ``comparisons_kept``.
+    """
+
+    def __init__(self, state: Path, clock: Clock, tasks: TaskGroup, tell: Callable[[str, str], None]) -> None:
         self._file = state.with_name(state.name + ".shadow.json")
         self._clock = clock
         self._tasks = tasks
+        self._tell = tell
+        self._unkept = ""
+        self._closing = False
         self._directory = own_directory.named(_SOCKET)  # nobody else's pairs get in
         self._services: dict[str, messages.Rules] = {}
         self._summaries: dict[str, messages.Summary] = {}
@@ -87,6 +94,7 @@ class Comparison:
 
     async def close(self) -> None:
         """End the comparer; it keeps its counts first."""
+        self._closing = True
         if self._channel is not None:
             self._channel.close()
         if self._process is not None:
@@ -101,12 +109,15 @@ class Comparison:
         failures = 0
         while True:
             began = self._clock.now()
-            await self._live()
+            why = await self._live()
+            if self._closing:
+                return
+            self._tell("comparer_down", f"the comparer {why}; pairs are dropped until there is another")
             failures = 1 if self._clock.now() - began >= limits.WORKER_STEADY_S else failures + 1
             await asyncio.sleep(backoff_s(failures))
 
-    async def _live(self) -> None:
-        """One process from start to end."""
+    async def _live(self) -> str:
+        """One process from start to end; returns why it ended."""
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         channel = ch.Channel(messages.Up, self._heard, self._lost)
@@ -122,21 +133,22 @@ class Comparison:
                 stdin=asyncio.subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
-        except OSError:
+        except OSError as error:
             channel.close()
-            return
+            return f"cannot be started: {error}"
         finally:
             theirs.close()
         self._channel = channel
         self._send(messages.Compare(self._services))
         try:
-            await self._process.wait()
+            code = await self._process.wait()
         except asyncio.CancelledError:
             with suppress(ProcessLookupError):
                 self._process.kill()
             raise
         self._process = None
         channel.close()
+        return ended(code)
 
     def _heard(self, message: object) -> None:
         match message:
@@ -148,6 +160,16 @@ class Comparison:
                 shown = self._asked.get(number)
                 if shown is not None and not shown.done():
                     shown.set_result(report)
+            case messages.Unkept(why=why):
+                self._written(why)
+
+    def _written(self, why: str) -> None:
+        """The counts were written, or not: ``why``. Every writing is heard of, and told when it is not as the one before."""
+        if why and why != self._unkept:
+            self._tell("comparisons_unkept", f"the comparisons could not be written, and a restart would lose them: {why}")
+        elif self._unkept and not why:
+            self._tell("comparisons_kept", "the comparisons can be written again")
+        self._unkept = why
 
     def _lost(self) -> None:
         self._channel = None

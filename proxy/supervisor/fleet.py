@@ -263,7 +263,7 @@ class Fleet:
         slot.hello = slot.accepting = False
         channel.close()
         slot.settle_all(Answer("gone"))
-        return slot.why or _ended(code)
+        return slot.why or ended(code)
 
     def _late(self, slot: _Slot) -> None:
         if not slot.hello:
@@ -342,7 +342,8 @@ class Fleet:
                 return  # it has just ended by itself
 
 
-def _ended(code: int) -> str:
+def ended(code: int) -> str:
+    """How a process came to its end, from its exit code as asyncio has it."""
     if code < 0:
         try:
             return f"ended by {signal.Signals(-code).name}"

@@ -46,6 +46,8 @@ _WARNINGS = frozenset(
     {
         "worker_down",
         "worker_replaced",
+        "comparer_down",
+        "comparisons_unkept",
         "plan_refused",
         "not_decided",
         "not_kept",
@@ -127,7 +129,9 @@ class Supervisor:
         verdicts = Verdicts(birth.lock, birth.instance)
         verdicts.sweep(self._clock.wall() - 10 * limits.CUTOVER_HOLD_MAX_S)
         self._fleet = Fleet(intent.workers, starter(birth, self._sockets.of_slot), self._clock, self._tasks, verdicts)
-        comparison = Comparison(Path(intent.state_path), self._clock, self._tasks)
+        comparison = Comparison(
+            Path(intent.state_path), self._clock, self._tasks, lambda kind, text: events.add(self._clock.wall(), kind, "", text)
+        )
         self._control = Control(
             intent,
             load=self._read,

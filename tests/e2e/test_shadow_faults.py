@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +83,30 @@ def test_a_broken_shadow_costs_the_original_nothing(scene: Scene, fault: str) ->
     assert most - before < GROWTH_KIB_MAX
     assert proxy.service()["observed"]["v2"]["errors"] == 0
     assert proxy.service()["observed"]["v1"]["errors"] == 0
+
+
+def test_a_comparer_that_is_killed_is_told_and_another_goes_on(scene: Scene) -> None:
+    v1, v2 = scene.origin("v1"), scene.origin("v2")
+    shadow = {"version": "v2", "percent": 100}
+    proxy = scene.headgate({"shop": {"versions": versions(v1=v1.url, v2=v2.url), "target": "v1", "shadow": shadow}})
+
+    def comparers() -> list[int]:
+        pids = Path(f"/proc/{proxy.child.pid}/task/{proxy.child.pid}/children").read_text().split()
+        return [int(pid) for pid in pids if b"proxy.supervisor.comparer" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def compared() -> int:
+        report = proxy.get("/api/v1/services/shop/shadow")["report"]
+        return report["compared"] if report else 0
+
+    with Paced(proxy.port, [get()], rate=100).running() as outcome:
+        until(compared, SETTLE_S, lambda: "pairs are compared")
+        [first] = comparers()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: first not in comparers() and compared(), SETTLE_S, lambda: "another compares")
+
+    assert (outcome.failures, outcome.bad) == ([], [])
+    log = proxy.child.log.read_text()
+    assert "the comparer ended by SIGKILL; pairs are dropped until there is another" in log
 
 
 @pytest.mark.parametrize(("allow", "ends"), [([], "shadowing"), (["body"], "stable")])

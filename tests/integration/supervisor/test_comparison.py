@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,11 +16,13 @@ from typing import Any
 
 import pytest
 
+from proxy import limits
 from proxy.clock import SystemClock
 from proxy.dataplane.comparing import Comparing
 from proxy.dataplane.mirror import Count
 from proxy.model.pair import Pair, Seen
 from proxy.shadow.messages import Rules
+from proxy.supervisor import comparison as kept
 from proxy.supervisor.comparison import Comparison
 from proxy.tasks import TaskGroup
 from tests.kit.waiting import eventually
@@ -47,8 +50,9 @@ def exists(path: str) -> bool:
 class Both:
     """The two ends that others hold of the comparer."""
 
-    def __init__(self, comparison: Comparison, way: Comparing) -> None:
+    def __init__(self, comparison: Comparison, way: Comparing, told: list[tuple[str, str]]) -> None:
         self.comparison = comparison
+        self.told = told
         self.way = way
         self.count = Count("shop", "v2")
 
@@ -71,11 +75,12 @@ class Both:
 async def both(state: Path) -> AsyncIterator[Both]:
     failures: list[BaseException] = []
     tasks = TaskGroup(lambda name, error: failures.append(error))
-    comparison = Comparison(state, SystemClock(), tasks)
+    told: list[tuple[str, str]] = []
+    comparison = Comparison(state, SystemClock(), tasks, lambda kind, text: told.append((kind, text)))
     way = Comparing(asyncio.get_running_loop(), tasks)
     comparison.use({"shop": Rules("v2")})
     way.use(comparison.path)
-    made = Both(comparison, way)
+    made = Both(comparison, way, told)
     try:
         await made.reached()
         yield made
@@ -84,6 +89,33 @@ async def both(state: Path) -> AsyncIterator[Both]:
         await comparison.close()
         await tasks.close()
     assert failures == []
+
+
+PRETENDED = """
+import socket, sys, time
+from proxy.shadow import messages
+from proxy.supervisor import channel as ch
+channel = socket.socket(fileno=int(sys.argv[2].partition("=")[2]))
+channel.setblocking(True)
+say = lambda message: channel.sendall(ch.frame(message))
+"""
+"""What goes before a pretended comparer's one line."""
+
+
+@asynccontextmanager
+async def pretended(state: Path, monkeypatch: pytest.MonkeyPatch, line: str) -> AsyncIterator[list[tuple[str, str]]]:
+    """What is told of a comparer that does just this."""
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(kept, "interpreter", lambda: [sys.executable, "-c", PRETENDED + line])
+    monkeypatch.setattr(limits, "COMPARER_ANSWER_S", 0.1)  # it does not end when it is told to
+    tasks = TaskGroup(lambda name, error: told.append((name, repr(error))))
+    comparison = Comparison(state, SystemClock(), tasks, lambda kind, text: told.append((kind, text)))
+    comparison.use({"shop": Rules("v2")})
+    try:
+        yield told
+    finally:
+        await comparison.close()
+        await tasks.close()
 
 
 async def test_pairs_are_compared_and_their_worker_is_told(tmp_path: Path) -> None:
@@ -130,6 +162,35 @@ async def test_a_comparer_that_is_killed_is_started_again_and_nothing_waits_for_
         made.offer(pair(1, 1))
 
         assert (await made.counted(2), made.comparison.pid != pid) == ({"match": 1}, True)
+    assert made.told == [("comparer_down", "the comparer ended by SIGKILL; pairs are dropped until there is another")]
+
+
+async def test_a_comparer_that_cannot_be_started_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nonexistent")  # and short, for what is too long for a socket is not tried
+    async with pretended(tmp_path / "db", monkeypatch, "") as told:
+        await eventually(lambda: told, 20, "it is told")
+
+    assert (told[0][0], "cannot be started: [Errno 2] No such file or directory" in told[0][1]) == ("comparer_down", True)
+
+
+async def test_a_comparer_that_ends_by_itself_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with pretended(tmp_path / "db", monkeypatch, "sys.exit(3)") as told:
+        await eventually(lambda: told, 20, "it is told")
+
+    assert told[0] == ("comparer_down", "the comparer ended with exit code 3; pairs are dropped until there is another")
+
+
+async def test_counts_that_cannot_be_written_are_told_once_and_so_is_the_end_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = "[say(messages.Unkept(why)) for why in ('', 'db: no space', 'db: no space', '', '')]; time.sleep(60)"
+    async with pretended(tmp_path / "db", monkeypatch, says) as told:
+        await eventually(lambda: len(told) == 2, 20, "both are told")
+
+    assert told == [
+        ("comparisons_unkept", "the comparisons could not be written, and a restart would lose them: db: no space"),
+        ("comparisons_kept", "the comparisons can be written again"),
+    ]
 
 
 async def test_counts_outlive_a_restart(tmp_path: Path) -> None:
@@ -165,7 +226,7 @@ async def test_a_directory_that_was_cleaned_away_is_made_again(tmp_path: Path) -
 
 async def test_nothing_is_made_until_something_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    comparison = Comparison(tmp_path / "db", SystemClock(), TaskGroup(lambda name, error: None))
+    comparison = Comparison(tmp_path / "db", SystemClock(), TaskGroup(lambda name, error: None), lambda kind, text: None)
     comparison.use({})
     made = exists(os.path.dirname(comparison.path))
     await comparison.close()

@@ -1,16 +1,23 @@
-"""One worker's pairs at the comparer: read no faster than they are compared."""
+"""One worker's pairs at the comparer, read no faster than they are compared; and what it tells the supervisor."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from proxy import limits
+from proxy.clock import SystemClock
 from proxy.model.pair import Pair, Seen
-from proxy.supervisor.comparer import Line
+from proxy.shadow import messages
+from proxy.shadow.comparer import Comparer
+from proxy.supervisor import channel as ch
+from proxy.supervisor.comparer import Line, Process
+from proxy.tasks import TaskGroup
 from tests.kit.conversation import FakeTransport
+from tests.kit.waiting import eventually
 
 PAIR = Pair("shop", "v2", "r", "GET", "/", 1.0, Seen(200), Seen(200))
 BODY = msgspec.msgpack.encode(PAIR)
@@ -78,3 +85,22 @@ async def test_a_worker_that_has_gone_is_told_nothing() -> None:
     made.compared(True)
 
     assert bytes(transport.written) == b""
+
+
+async def test_why_the_counts_cannot_be_written_goes_to_the_supervisor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "COMPARER_TELL_S", 0.005)
+    monkeypatch.setattr(limits, "COMPARER_KEEP_S", 0.0)
+    file = tmp_path / "late" / "f"
+    process = Process(Comparer(file), SystemClock())
+    transport = FakeTransport(asyncio.get_running_loop(), process.channel)
+    process.channel.connection_made(transport)  # type: ignore[arg-type]  # looks like one
+    failures: list[BaseException] = []
+    tasks = TaskGroup(lambda name, error: failures.append(error))
+    tasks.spawn(process.tell(), name="tell")
+    await eventually(lambda: transport.written, 20, "it is told")
+    file.parent.mkdir()
+    await eventually(file.exists, 20, "it is written")
+    await tasks.close()
+    told = ch.Decoder(messages.Up).feed(bytes(transport.written))
+
+    assert (told[0], told[-1], failures) == (messages.Unkept(f"{file}: No such file or directory"), messages.Unkept(""), [])
