@@ -67,6 +67,10 @@ class AdminClient:
         self.address = found.address
         self._timeout_s = timeout_s
 
+    def within(self, timeout_s: float) -> AdminClient:
+        """A client of the same proxy whose calls take that long at most."""
+        return AdminClient(self.found, timeout_s=min(timeout_s, self._timeout_s))
+
     def get(self, path: str) -> Any:
         """The JSON value at ``path``. Raises Unreachable or Refused."""
         return self._value(self.raw("GET", path), path)
@@ -165,7 +169,7 @@ def _lost(address: Address, error: Exception, timeout_s: float) -> str:
     where = f"{address} (from {address.why})"
     remedy = "start it with `headgate run`, or name the running one with --admin or $HEADGATE_ADMIN"
     if isinstance(error, TimeoutError):
-        return f"no answer from {where} within {timeout_s:g} s: look at the proxy's log, or name another address with --admin"
+        return f"no answer from {where} within {timeout_s:.3g} s: look at the proxy's log, or name another address with --admin"
     if isinstance(error, (ConnectionRefusedError, FileNotFoundError)):
         return f"nothing listens at {where}: {remedy}"
     if isinstance(error, PermissionError):

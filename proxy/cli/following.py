@@ -7,13 +7,14 @@ rollout goes on where it was, and so does whoever follows it. Whoever stops foll
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import click
 
 from proxy import limits
-from proxy.cli.client import AdminClient
+from proxy.cli.client import AdminClient, Unreachable
 from proxy.cli.output import remark
 from proxy.cli.watching import Lines, Screen, history, looks, news, screen
 from proxy.clock import Clock, SystemClock
@@ -70,13 +71,20 @@ def follow(
     client: AdminClient, service: str, path: str, output: str, followed: Followed, *, timeout_s: float = 0.0, clock: Clock = _CLOCK
 ) -> int:
     """Show the rollout of the service at ``path`` (of the API) until it ends; returns the exit code. ``timeout_s`` 0: however long."""
-    ends = clock.now() + timeout_s if timeout_s else None
-    views = looks(lambda: client.get(path), lost_max_s=limits.FOLLOW_LOST_MAX_S, clock=clock)
-    result = ""
+    ends = clock.now() + timeout_s if timeout_s else math.inf
+
+    def look() -> Any:
+        return client.within(max(ends - clock.now(), limits.WATCH_INTERVAL_S)).get(path)
+
+    views = looks(look, lost_max_s=limits.FOLLOW_LOST_MAX_S, ends=ends, clock=clock)
+    result = silence = ""
     try:
         with screen(output) as shown:
-            show = shower(client, path, output, shown)
-            result = _until_its_end(views, followed, show, lambda: ends is not None and clock.now() >= ends)
+            result = _until_its_end(views, followed, shower(client, path, output, shown))
+    except Unreachable as error:
+        if clock.now() < ends:
+            raise
+        result, silence = "timeout", f"no word of it after {timeout_s:g} s: {error}"
     except KeyboardInterrupt:
         running = followed.view.get("phase") not in (*_RESTING, None)
         if running:
@@ -85,21 +93,18 @@ def follow(
                 f"See it: headgate rollout watch {service}; end it: headgate rollout abort {service} --reason TEXT"
             )
         raise
-    _end(client, service, path, output, followed, result, timeout_s)
+    late = silence or f"it is {followed.view.get('phase')} after {timeout_s:g} s, and goes on"
+    _end(client, service, path, output, followed, result, late)
     return EXIT_CODES[result]
 
 
-def _until_its_end(
-    views: Iterable[Mapping[str, Any]], followed: Followed, show: Callable[[Mapping[str, Any]], None], late: Callable[[], bool]
-) -> str:
+def _until_its_end(views: Iterable[Mapping[str, Any]], followed: Followed, show: Callable[[Mapping[str, Any]], None]) -> str:
     for view in views:
         result = followed.see(view)
         show(view)
         if result:
             return result
-        if late():
-            return "timeout"
-    raise AssertionError("looks have no end")
+    return "timeout"
 
 
 def shower(client: AdminClient, path: str, output: str, shown: Screen | None) -> Callable[[Mapping[str, Any]], None]:
@@ -121,11 +126,11 @@ def shower(client: AdminClient, path: str, output: str, shown: Screen | None) ->
     return draw
 
 
-def _end(client: AdminClient, service: str, path: str, output: str, followed: Followed, result: str, timeout_s: float) -> None:
-    """Say how it ended and why, as the history has it."""
+def _end(client: AdminClient, service: str, path: str, output: str, followed: Followed, result: str, late: str) -> None:
+    """Say how it ended and why, as the history has it; ``late`` where it has not."""
     reason = ""
     if result == "timeout":
-        reason = f"it is {followed.view.get('phase')} after {timeout_s:g} s, and goes on"
+        reason = late
     elif followed.is_stable:
         reason = "it was stable already"
     elif result != "unchanged":

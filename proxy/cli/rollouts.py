@@ -93,7 +93,7 @@ def start(service: str, target: str, wait: bool, timeout_s: float, force: bool, 
             raise
         view = client.get(path)
         if view["stable"] == target:
-            return follow(client, service, path, output, Followed.already(target))
+            return follow(client, service, path, output, Followed.already(target), timeout_s=timeout_s)
         if view["candidate"] != target or view["phase"] == "rolled_back":
             raise
         remark(f"headgate: {refusal}")

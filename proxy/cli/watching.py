@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import re
 import select
 import sys
@@ -36,18 +37,21 @@ def looks(
     *,
     lost_max_s: float = limits.WATCH_LOST_MAX_S,
     every_s: float = limits.WATCH_INTERVAL_S,
+    ends: float = math.inf,
     clock: Clock = _CLOCK,
 ) -> Iterator[Any]:
-    """Look again and again, without end. A proxy that is away is waited for; away for over ``lost_max_s``, it raises Unreachable."""
+    """Look again and again until ``ends``. A proxy that is away is waited for; away then, or over ``lost_max_s``, is Unreachable."""
     lost_since: float | None = None
     while True:
         try:
             body = look()
         except Unreachable as error:
             now = clock.now()
+            if now >= ends:
+                raise
             if lost_since is None:
                 lost_since = now
-                remark(f"headgate: {error}; looking again for {lost_max_s:g} s")
+                remark(f"headgate: {error}; looking again for {min(lost_max_s, ends - now):.0f} s")
             elif now - lost_since > lost_max_s:
                 raise
         else:
@@ -55,7 +59,9 @@ def looks(
                 remark("headgate: it answers again")
             lost_since = None
             yield body
-        time.sleep(every_s)
+        if (left := ends - clock.now()) <= 0:
+            return
+        time.sleep(min(every_s, left))
 
 
 def news(view: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from proxy import limits
 from proxy.cli import watching
 from proxy.cli.client import Unreachable
 from proxy.cli.following import EXIT_CODES, Followed, follow, shower
@@ -77,25 +78,39 @@ def test_a_shadow_rollout_that_lost_its_target_was_abandoned() -> None:
 
 
 class Client:
-    """Answers with one view after the other, the last again and again; an error is raised."""
+    """Answers with one view after the other, the last again and again; an error is raised, and silence lasts as long as it may."""
 
-    def __init__(self, *views: Any) -> None:
+    def __init__(self, *views: Any, clock: ManualClock | None = None) -> None:
         self.views = list(views)
+        self.clock = clock or ManualClock()
+        self.timeout_s = limits.ADMIN_CALL_TIMEOUT_S
         self.revisions = [{"kind": "promoted", "reason": "all is well", "at": 0}]
+
+    def within(self, timeout_s: float) -> Client:
+        self.timeout_s = min(timeout_s, limits.ADMIN_CALL_TIMEOUT_S)
+        return self
 
     def get(self, path: str) -> Any:
         if "/history" in path:
             return {"revisions": self.revisions}
         found = self.views.pop(0) if len(self.views) > 1 else self.views[0]
+        if found is SILENCE:
+            self.clock.advance(self.timeout_s)
         if isinstance(found, BaseException):
             raise found
         return found
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *views: Any, output: str = "text", timeout_s: float = 0.0) -> int:
-    clock = ManualClock()
+AWAY = Unreachable("nothing listens")
+SILENCE = Unreachable("no answer")
+
+
+def run(
+    monkeypatch: pytest.MonkeyPatch, *views: Any, output: str = "text", timeout_s: float = 0.0, clock: ManualClock | None = None
+) -> int:
+    clock = clock or ManualClock()
     monkeypatch.setattr(watching.time, "sleep", clock.advance)
-    client: Any = Client(*views)
+    client: Any = Client(*views, clock=clock)
     return follow(client, "shop", "/shop", output, Followed(), timeout_s=timeout_s, clock=clock)
 
 
@@ -119,14 +134,29 @@ def test_what_does_not_end_in_time_goes_on_and_is_exit_1(monkeypatch: pytest.Mon
 
 
 def test_a_proxy_that_restarts_is_waited_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    code = run(monkeypatch, TRYING, *[Unreachable("nothing listens")] * 90, PROMOTED)
+    code = run(monkeypatch, TRYING, *[AWAY] * 90, PROMOTED)
 
     assert (0, 2) == (code, len(capsys.readouterr().err.splitlines()))
 
 
 def test_a_proxy_that_stays_away_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unreachable, match="nothing listens"):
-        run(monkeypatch, TRYING, Unreachable("nothing listens"))
+        run(monkeypatch, TRYING, AWAY)
+
+
+@pytest.mark.parametrize("gone", [AWAY, SILENCE])
+@pytest.mark.parametrize("seen", [(TRYING,), ()])
+def test_a_time_out_is_kept_while_the_proxy_is_away(
+    gone: Unreachable, seen: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = run(monkeypatch, *seen, gone, output="json", timeout_s=9.5, clock=(clock := ManualClock()))
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+
+    assert (1, 9.5, "timeout", f"no word of it after 9.5 s: {gone}") == (code, clock.now(), told["result"], told["reason"])
+
+
+def test_a_proxy_that_is_back_before_the_time_out_is_followed_until_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [0, 1] == [run(monkeypatch, TRYING, *[AWAY] * 3, TRYING, PROMOTED, timeout_s=seconds) for seconds in (5.0, 4.0)]
 
 
 def test_whoever_stops_following_leaves_the_rollout_running(
