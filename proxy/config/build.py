@@ -96,6 +96,13 @@ def _version(name: str, given: schema.Version) -> Version:
 
 def effective(intent: Intent) -> dict[str, Any]:
     """The configuration in force, defaults written out, in the form of the file: ``load`` reads it back to the same Intent."""
+    services = {service.name: shown_service(service) for service in intent.services}
+    routes = [shown_route(given) for given in intent.routes]
+    return shown_rest(intent) | {"services": _escaped(services), "routes": _escaped(routes)}
+
+
+def shown_rest(intent: Intent) -> dict[str, Any]:
+    """What is neither service nor route, as ``effective`` has it."""
     log = intent.access_log
     shown: dict[str, Any] = {
         "listeners": [shown_listener(given) for given in intent.listeners],
@@ -110,8 +117,6 @@ def effective(intent: Intent) -> dict[str, Any]:
         **({"resolver": {"nameservers": list(intent.nameservers)}} if intent.nameservers else {}),
         **({"notifications": [_shown_notification(told) for told in intent.notifications]} if intent.notifications else {}),
         "drain_timeout": shown_duration(intent.drain_timeout_s),
-        "services": {service.name: shown_service(service) for service in intent.services},
-        "routes": [shown_route(given) for given in intent.routes],
     }
     return {key: _escaped(value) for key, value in shown.items()}
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from proxy.config.build import effective, shown_service
+from proxy.config.build import shown_rest, shown_service
 from proxy.config.build_route import shown_route
 from proxy.config.places import KeyPath, shown
 from proxy.model.intent import Intent
@@ -77,10 +77,8 @@ class Changes(msgspec.Struct, frozen=True):
 
 def changes(old: Intent, new: Intent) -> Changes:
     """What has changed from ``old`` to ``new``. Digests, and what is said in other words, are no change."""
-    before, after = effective(old), effective(new)
-    for key in ("routes", "services"):
-        del before[key], after[key]
-    return Changes(tuple(_routes(old, new)), tuple(_services(old, new)), tuple(_differences(before, after, ())))
+    rest = _differences(shown_rest(old), shown_rest(new), ())
+    return Changes(tuple(_routes(old, new)), tuple(_services(old, new)), tuple(rest))
 
 
 def leads_to(route: Route) -> str:
@@ -108,7 +106,8 @@ def _routes(old: Intent, new: Intent) -> Iterator[RouteChange]:
 
 
 def _known(route: Route) -> Match:
-    return msgspec.structs.replace(route.match, methods=tuple(sorted(route.match.methods)))
+    methods = tuple(sorted(route.match.methods))
+    return route.match if methods == route.match.methods else msgspec.structs.replace(route.match, methods=methods)
 
 
 def _ruled(route: Route) -> dict[str, Any]:
@@ -116,41 +115,47 @@ def _ruled(route: Route) -> dict[str, Any]:
 
 
 def _services(old: Intent, new: Intent) -> Iterator[ServiceChange]:
-    for service in old.services:
-        if new.service(service.name) is None:
-            yield ServiceChange("removed", service.name)
-    for service in new.services:
-        known = old.service(service.name)
+    before, after = {service.name: service for service in old.services}, {service.name: service for service in new.services}
+    for name in before:
+        if name not in after:
+            yield ServiceChange("removed", name)
+    for name, service in after.items():
+        known = before.get(name)
         if known is None:
-            yield ServiceChange("added", service.name)
+            yield ServiceChange("added", name)
         elif known != service:
-            before, after = shown_service(known), shown_service(service)
-            del before["versions"], after["versions"]
-            versions, found = tuple(_versions(known, service)), tuple(_differences(before, after, ()))
+            one, other = shown_service(known), shown_service(service)
+            versions = tuple(_versions(known, service, one.pop("versions"), other.pop("versions")))
+            found = tuple(_differences(one, other, ()))
             if versions or found:
-                yield ServiceChange("changed", service.name, versions, found)
+                yield ServiceChange("changed", name, versions, found)
 
 
-def _versions(old: Service, new: Service) -> Iterator[VersionChange]:
+def _versions(old: Service, new: Service, before: dict[str, Any], after: dict[str, Any]) -> Iterator[VersionChange]:
+    """``before`` and ``after`` are all versions in the form of the file."""
     for version in old.versions:
         if new.version(version.name) is None:
-            yield VersionChange("removed", version.name, endpoints_removed=_addresses(version))
+            yield VersionChange("removed", version.name, endpoints_removed=tuple(_addresses(version)))
     for version in new.versions:
         known = old.version(version.name)
         if known is None:
-            yield VersionChange("added", version.name, endpoints_added=_addresses(version))
+            yield VersionChange("added", version.name, endpoints_added=tuple(_addresses(version)))
         elif known != version:
-            before, after = shown_service(old)["versions"][version.name], shown_service(new)["versions"][version.name]
-            del before["endpoints"], after["endpoints"]
-            gone = tuple(address for address in _addresses(known) if address not in _addresses(version))
-            come = tuple(address for address in _addresses(version) if address not in _addresses(known))
-            found = tuple(_differences(before, after, ()))
+            one, other = before[version.name], after[version.name]
+            del one["endpoints"], other["endpoints"]
+            had, has = _addresses(known), _addresses(version)
+            gone, come = (
+                tuple(address for address in had if address not in has),
+                tuple(address for address in has if address not in had),
+            )
+            found = tuple(_differences(one, other, ()))
             if gone or come or found:
                 yield VersionChange("changed", version.name, come, gone, found)
 
 
-def _addresses(version: Version) -> tuple[str, ...]:
-    return tuple(endpoint.label for endpoint in version.endpoints)
+def _addresses(version: Version) -> dict[str, None]:
+    """Of its endpoints, in their order."""
+    return dict.fromkeys(endpoint.label for endpoint in version.endpoints)
 
 
 def _differences(before: Any, after: Any, path: KeyPath) -> Iterator[Difference]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
+from proxy.config import build, diff
 from proxy.config.diff import Difference, RouteChange, changes, leads_to
 from proxy.model.intent import AccessLog, Intent, Notification
 from proxy.model.rollout import Check, Guard, RolloutPlan, WeightStep
@@ -25,6 +26,13 @@ def of_service(new: Intent, old: Intent = OLD) -> list[tuple[str, object, object
 
 def test_the_same_configuration_has_no_changes() -> None:
     assert changes(OLD, replace(OLD, digest="other")).none
+
+
+def test_routes_and_services_that_are_alike_are_not_written_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module, name in ((build, "shown_route"), (build, "shown_service"), (diff, "_ruled"), (diff, "shown_service")):
+        monkeypatch.setattr(module, name, lambda _: pytest.fail("10,000 of them take a while"))
+
+    assert ["workers"] == [found.key for found in changes(OLD, replace(OLD, workers=3)).rest]
 
 
 def test_routes_come_and_go_by_what_they_match() -> None:
