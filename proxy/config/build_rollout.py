@@ -10,7 +10,6 @@ from typing import Any
 from proxy.config import scalars_rollout, schema
 from proxy.config.build_shadow import percent
 from proxy.config.scalars import shown_duration
-from proxy.config.served import only_served
 from proxy.model.rollout import (
     Check,
     FreezeWindow,
@@ -139,7 +138,7 @@ def shown_rollout(plan: RolloutPlan) -> dict[str, Any]:
         shown["undo_window"] = shown_duration(plan.undo_window_s)
     if plan.strategy == "rolling":
         shown |= _shown_rolling(plan.rolling)
-    return only_served("Rollout", shown)
+    return shown
 
 
 def _shown_rolling(rolling: Rolling) -> dict[str, Any]:
@@ -166,7 +165,7 @@ def _shown_guard(guard: Guard) -> dict[str, Any]:
         shown["slow_ratio"] = guard.slow_ratio
     if guard.max_users_with_errors:
         shown["max_users_with_errors"] = guard.max_users_with_errors
-    return only_served("Guard", shown)
+    return shown
 
 
 def _shown_step(step: Step) -> dict[str, Any]:

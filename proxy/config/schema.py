@@ -24,7 +24,6 @@ from proxy.config.schema_check import Check, Hook, HttpCheck, Notification, Prom
 from proxy.config.schema_listener import Listener, OriginTls
 from proxy.config.schema_rollout import Freeze, Gate, Guard, Rollout, ShadowStep, Step
 from proxy.config.schema_route import HeaderRules, Match, RateLimit, Redirect, Rewrite, Route, RouteHeaders, RouteTimeouts
-from proxy.config.served import NOT_SERVED
 from proxy.model.intent import AccessLog as AccessLogModel
 from proxy.model.intent import Intent
 from proxy.model.intent import Tracing as TracingModel
@@ -342,15 +341,11 @@ class File(Part):
 
 
 class _Described(GenerateJsonSchema):
-    """Leaves out what only this program says (None, for a key that was left out or a value that was refused) and what is not served."""
+    """Leaves out what only this program says (None, for a key that was left out or a value that was refused)."""
 
     def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
         made = super().model_schema(schema)
-        for key in NOT_SERVED.get(schema["cls"].__name__, ()):
-            made["properties"].pop(key, None)
-        if schema["cls"] is Gate:
-            return {"anyOf": [{"const": "manual"}, made]}
-        return made
+        return {"anyOf": [{"const": "manual"}, made]} if schema["cls"] is Gate else made
 
     def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])

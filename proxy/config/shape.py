@@ -6,10 +6,9 @@ next. What is said about the rest then has to leave the gaps alone: ``Shaped.who
 
 from __future__ import annotations
 
-import functools
 import types
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 import pydantic
@@ -20,12 +19,13 @@ from proxy.config import document as tree
 from proxy.config.fields import OWN_WORDS, given
 from proxy.config.merge import Document
 from proxy.config.part import Part
-from proxy.config.places import KeyPath, Place
+from proxy.config.places import KeyPath
 from proxy.config.schema import File, Listener, Service
 from proxy.config.schema_route import Route
-from proxy.config.served import NOT_SERVED, NOT_SERVED_WORDS
 
-_UNSERVED: Final = "is not served by this version of headgate (remove it; see CHANGELOG.md)"
+NOT_SERVED: Final = frozenset({"experiments", "flags", "gitops", "fleet"})
+"""Sections that this version does not know and another may, so they are no slip of the pen; CHANGELOG.md says why."""
+
 _PASSES: Final = 8  # each takes out one more level of what cannot be read; the schema is 7 levels deep
 
 
@@ -53,10 +53,6 @@ def shape(document: Document) -> Shaped:
     """The file as far as it can be read; what cannot is added to the document's mistakes."""
     gaps: list[KeyPath] = []
     data = _data(document.root, (), gaps)
-    for place, path, words in list(_unserved(document.root, File, ())):
-        document.mistakes.add(place, path, words)
-        _take_out(data, path)
-        gaps.append(path)
     model: type[File] = File
     for _ in range(_PASSES):
         try:
@@ -88,38 +84,6 @@ def _data(node: tree.Node, path: KeyPath, gaps: list[KeyPath]) -> Any:
     if node.text is None:
         gaps.append(path)
     return node.text
-
-
-def _unserved(node: tree.Node, annotation: Any, path: KeyPath) -> Iterator[tuple[Place, KeyPath, str]]:
-    """The keys and words of the tree that the schema may well have and nothing acts on, with where they stand and what to say."""
-    if not (NOT_SERVED_WORDS or _parts(annotation) & NOT_SERVED.keys()):
-        return  # 10,000 routes need not be looked at
-    if isinstance(node, tree.Mapping):
-        part = annotation if isinstance(annotation, type) and issubclass(annotation, Part) else None
-        refused = NOT_SERVED.get(part.__name__, frozenset()) if part is not None else frozenset()
-        for key, (place, child) in node.entries.items():
-            word = child.text if isinstance(child, tree.Scalar) else None
-            if key in refused:
-                yield place, (*path, key), _UNSERVED
-            elif part is not None and word in NOT_SERVED_WORDS.get(key, ()):
-                yield child.place, (*path, key), f"{word} {_UNSERVED}"
-            elif part is None:
-                yield from _unserved(child, _item(annotation), (*path, key))
-            elif (known := _field(part, key)) is not None:
-                yield from _unserved(child, _bare(known.annotation), (*path, key))
-    elif isinstance(node, tree.Sequence):
-        for index, child in enumerate(node.items):
-            yield from _unserved(child, _item(annotation), (*path, index))
-
-
-@functools.cache
-def _parts(annotation: Any) -> frozenset[str]:
-    """The names of the schema's mappings at and below a type of it."""
-    while not (isinstance(annotation, type) and issubclass(annotation, Part)):
-        if (annotation := _item(annotation)) is None:
-            return frozenset()
-    below = (_parts(_bare(field.annotation)) for field in annotation.model_fields.values())
-    return frozenset({annotation.__name__}).union(*below)
 
 
 def _take_out(data: Any, path: KeyPath) -> None:
@@ -173,9 +137,10 @@ def _not_a_word(key: str, word: str, path: KeyPath, document: Document) -> str:
 
 def _unknown(path: KeyPath, document: Document) -> str:
     part, key = _part(path[:-1]), str(path[-1])
+    if part is File and key in NOT_SERVED:
+        return "is not served by this version of headgate (remove it; see CHANGELOG.md)"
     known = [info.alias or name for name, info in part.model_fields.items()]
-    served = [name for name in known if name not in NOT_SERVED.get(part.__name__, ())]
-    return f"is no known key; {document.mistakes.nearest(key, served)}"
+    return f"is no known key; {document.mistakes.nearest(key, known)}"
 
 
 def _meaning(path: KeyPath) -> str:

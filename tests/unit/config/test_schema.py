@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proxy.config import json_schema, schema, served
+from proxy.config import json_schema, schema
 
 
 def parts() -> Iterator[type[schema.Part]]:
@@ -53,15 +53,6 @@ def test_the_schema_never_says_null() -> None:
 
 def test_the_schema_requires_what_the_reader_requires() -> None:
     assert ["listeners", "services", "routes"] == json_schema()["required"]
-
-
-@pytest.mark.parametrize("part", list(parts()), ids=lambda part: part.__name__)
-def test_a_key_that_is_not_served_is_not_described(part: type[schema.Part], monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = frozenset(info.alias or name for name, info in part.model_fields.items() if not info.is_required())
-    monkeypatch.setitem(served.NOT_SERVED, part.__name__, keys)
-    described = [found for found in objects(json_schema()) if found["title"] == part.__name__]
-
-    assert set() == keys & {key for found in described for key in found["properties"]}
 
 
 @pytest.mark.parametrize("part", list(parts()), ids=lambda part: part.__name__)

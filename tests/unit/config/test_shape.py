@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from proxy.config import merge, served
-from proxy.config.shape import Shaped, shape
+from proxy.config import merge
+from proxy.config.schema import File
+from proxy.config.shape import NOT_SERVED, Shaped, shape
+
+
+def read(tmp_path: Path, text: str) -> merge.Document:
+    file = tmp_path / "f.yaml"
+    file.write_text(text)
+    return merge.read(file, env={})
 
 
 def shaped(tmp_path: Path, text: str) -> tuple[Shaped, list[str]]:
-    file = tmp_path / "f.yaml"
-    file.write_text(text)
-    document = merge.read(file, env={})
+    document = read(tmp_path, text)
     result = shape(document)
     return result, [mistake.key for mistake in document.mistakes.found]
 
@@ -70,10 +75,14 @@ def test_whatever_is_given_something_is_read(tmp_path: Path, text: str) -> None:
     assert [] == [route for route in result.file.routes if route is not None]
 
 
-def test_what_is_not_served_is_a_mistake_wherever_it_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(served.NOT_SERVED, "Step", frozenset({"shadow"}))
-    monkeypatch.setitem(served.NOT_SERVED_WORDS, "balance", frozenset({"round_robin"}))
-    steps = "rollout: {steps: [{weight: 1}, {shadow: {percent: 5}}]}"
-    _, keys = shaped(tmp_path, GOOD.replace("target: v1", f"target: v1, balance: round_robin, {steps}"))
+def test_a_section_that_is_not_served_is_told_from_a_slip_of_the_pen(tmp_path: Path) -> None:
+    document = read(tmp_path, GOOD.replace("target: v1", "target: v1, flags: {}") + "flags: {}\nflagz: {}\n")
+    shape(document)
 
-    assert ["services.shop.balance", "services.shop.rollout.steps[1].shadow"] == sorted(keys)
+    assert {"flags": True, "flagz": False, "services.shop.flags": False} == {
+        mistake.key: "not served" in mistake.text for mistake in document.mistakes.found
+    }
+
+
+def test_no_section_of_the_schema_is_refused() -> None:
+    assert set() == NOT_SERVED & File.model_fields.keys()
