@@ -30,7 +30,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 from proxy import limits
-from proxy.analysis.statistics import ShareFailures, log_evidence
+from proxy.analysis.statistics import ShareFailures, log_evidence, power_of_ten
 from proxy.analysis.tally import KINDS, Kind, ShareCounts, Tally, events
 from proxy.model.position import Finding, Verdict
 from proxy.model.rollout import Guard
@@ -111,7 +111,7 @@ def judge(guard: Guard, tally: Tally, *, slow_over_s: float = 0.0, warming: bool
     }
     others = [each for each in kinds if each.rows and each is not leading]
     counted = ", ".join(_counted(each) for each in (leading, *others))
-    weighed = f"evidence 10^{evidence / math.log(10):.1f}, 10^{threshold / math.log(10):.1f} needed"
+    weighed = f"evidence {power_of_ten(evidence)}, {power_of_ten(threshold)} needed"
     if over := _over_budget(guard, tally):
         return Verdict(Finding.ROLLBACK, over, figures)
     if candidate_requests == 0 and not any(each.candidate for each in kinds):

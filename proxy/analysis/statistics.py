@@ -67,6 +67,11 @@ def log_evidence(failures: Sequence[ShareFailures], ratio: float) -> float:
     return _log_evidence(betting, ratio)
 
 
+def power_of_ten(log: float) -> str:
+    """Log evidence for people: ``10^2.3``."""
+    return f"10^{log / math.log(10):.1f}"
+
+
 def log_bets(failures: Sequence[ShareFailures], ratio: float) -> list[float]:
     """ln M_u of every bet u of ``BETS``, whose mean (of M_u) is E."""
     assert ratio > 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from proxy.cli.output import output_option, say
+from proxy.cli.output import counted, output_option, say
 
 if TYPE_CHECKING:  # the reader is imported when a file is read
     from proxy.config import ConfigInvalid
@@ -99,8 +99,3 @@ def schema(output: str) -> None:
     from proxy.config import json_schema
 
     say("json", json_schema(), "")
-
-
-def counted(n: int, noun: str) -> str:
-    """``1 route``, ``2 routes``."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from proxy.analysis.statistics import power_of_ten
 from proxy.cli.status_view import figure, when
 
 ROWS_MAX: Final = 24
@@ -93,7 +94,7 @@ def sparklines(points: Sequence[Mapping[str, Any]], guard: Mapping[str, Any]) ->
     for kind in names:
         values = [float((point.get("evidence") or {}).get(kind, 0.0)) for point in points]
         needed = (kinds.get(kind) or {}).get("threshold") or max(values)
-        last = f"10^{values[-1] / math.log(10):.1f}" + (f" of 10^{needed / math.log(10):.1f}" if needed > 0 else "")
+        last = power_of_ten(values[-1]) + (f" of {power_of_ten(needed)}" if needed > 0 else "")
         lines.append(Text.assemble(f"  {kind:<9} ", (sparkline(values, needed), "cyan"), f"  {last}"))
     return lines
 
@@ -127,7 +128,7 @@ def table(points: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _power(log: float | None) -> str:
-    return "-" if log is None else f"10^{log / math.log(10):.1f}"
+    return "-" if log is None else power_of_ten(log)
 
 
 def _side(side: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -18,8 +18,8 @@ from proxy.cli.client import AdminClient, Unreachable
 from proxy.cli.output import remark
 from proxy.cli.watching import Lines, Screen, history, looks, news, screen
 from proxy.clock import Clock, SystemClock
+from proxy.model.position import RESTING
 
-_RESTING: Final = ("stable", "rolled_back")
 _CLOCK: Final = SystemClock()
 
 
@@ -48,7 +48,7 @@ class Followed:
             return "promoted" if view.get("stable") == self.target else "abandoned"
         if self.number and number > self.number:
             return "abandoned"
-        if phase not in _RESTING:
+        if phase not in RESTING:
             if self.target and candidate and candidate != self.target:
                 return "abandoned"
             self.target, self.number = candidate or self.target, number or self.number
@@ -86,7 +86,7 @@ def follow(
             raise
         result, silence = "timeout", f"no word of it after {timeout_s:g} s: {error}"
     except KeyboardInterrupt:
-        running = followed.view.get("phase") not in (*_RESTING, None)
+        running = followed.view.get("phase") not in (*RESTING, None)
         if running:
             remark(
                 f"headgate: not followed any more; the rollout of {service} goes on. "

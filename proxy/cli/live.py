@@ -11,8 +11,8 @@ import click
 
 from proxy.cli.address import Found, find
 from proxy.cli.client import AdminClient, Refused
-from proxy.cli.configured import config_option, counted
-from proxy.cli.output import output_option, remark, say
+from proxy.cli.configured import config_option
+from proxy.cli.output import counted, output_option, remark, say
 from proxy.errors import OperatorError
 from proxy.model.intent import Admin
 

@@ -19,6 +19,11 @@ def say(output: str, value: Any, text: str) -> None:
     click.echo(json.dumps(value, indent=2, sort_keys=False) if output == "json" else text)
 
 
+def counted(n: int, noun: str) -> str:
+    """``1 route``, ``2 routes``."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def remark(text: str) -> None:
     """A line for people that is not the answer."""
     click.echo(text, err=True)

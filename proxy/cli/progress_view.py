@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,6 +10,8 @@ from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+
+from proxy.analysis.statistics import power_of_ten
 
 _BAR_COLUMNS: Final = 28
 _KINDS: Final = {"failures": ("failure", "failures"), "slow": ("slow answer", "slow answers")}
@@ -74,7 +75,7 @@ def _evidence(view: Mapping[str, Any]) -> Iterator[Row]:
         singular, plural = _KINDS.get(kind, (kind, kind))
         log, threshold = float(told["log_evidence"]), float(told["threshold"])
         counted = f"{told['candidate']} {singular if told['candidate'] == 1 else plural}, stable {told['stable']}"
-        words = Text(f"evidence 10^{log / math.log(10):.1f} of 10^{threshold / math.log(10):.1f}; {counted}")
+        words = Text(f"evidence {power_of_ten(log)} of {power_of_ten(threshold)}; {counted}")
         if told.get("note"):
             words.append(f" ({told['note']})", style="dim")
         yield plural, _bar(max(0.0, log), threshold, danger=True), words

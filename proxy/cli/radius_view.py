@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from proxy.cli.output import counted
+
 
 def reached(view: Mapping[str, Any]) -> str:
     """Whom the candidate of a service's view has reached; empty when none is tried or none was reached."""
     radius = view.get("blast_radius")
     if not view.get("candidate") or not isinstance(radius, Mapping) or not radius.get("requests"):
         return ""
-    said = _counted(radius["requests"], "request")
+    said = counted(radius["requests"], "request")
     if radius.get("users") is not None:
         said += f" of {_users(radius['users'], radius.get('users_at_least'))}"
     if errors := radius.get("errors"):
@@ -24,8 +26,4 @@ def reached(view: Mapping[str, Any]) -> str:
 
 
 def _users(count: int, at_least: Any) -> str:
-    return f"{'at least ' if at_least else ''}{_counted(count, 'user')}"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    return f"{'at least ' if at_least else ''}{counted(count, 'user')}"

@@ -12,6 +12,7 @@ from proxy.cli.explaining import explain
 from proxy.cli.following import Followed, follow
 from proxy.cli.live import connect, connection_options, quoted
 from proxy.cli.output import output_option, remark, say
+from proxy.cli.quantities import duration
 from proxy.cli.watching import line
 
 
@@ -35,19 +36,9 @@ _timeout = click.option(
     "timeout_s",
     metavar="DURATION",
     default="0",
-    callback=lambda ctx, param, text: seconds(ctx, param, text),
+    callback=duration,
     help="Exit 1 when it has not ended by then, like 30m; the rollout goes on. [else however long it takes]",
 )
-
-
-def seconds(ctx: click.Context | None, param: click.Parameter | None, text: str) -> float:
-    """A duration as the configuration writes it, in seconds."""
-    from proxy.config.scalars import duration_s
-
-    try:
-        return duration_s(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def _said(force: bool, **body: Any) -> dict[str, Any]:

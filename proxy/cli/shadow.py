@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from urllib.parse import quote
-
 import click
 
-from proxy.cli.live import connect, connection_options
-from proxy.cli.output import output_option
+from proxy.cli.live import connect, connection_options, quoted
+from proxy.cli.output import output_option, say
 
 
 @click.command()
@@ -21,9 +18,9 @@ def shadow(
     service: str, require_same: bool, samples: bool, admin: str | None, token_file: str | None, config: str | None, output: str
 ) -> int:
     """What the shadow version of SERVICE answers differently. Exits 1 when something differs that is neither noise nor allowed."""
-    body = connect(admin, token_file, config).get(f"/api/v1/services/{quote(service, safe='')}/shadow")
+    body = connect(admin, token_file, config).get(f"/api/v1/services/{quoted(service)}/shadow")
     if output == "json":
-        click.echo(json.dumps(body, indent=2))
+        say(output, body, "")
     else:
         from proxy.cli.shadow_view import render  # rich takes 50 ms, and a pipeline does not need it
         from proxy.cli.status_view import show

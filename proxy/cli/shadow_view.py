@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+from proxy.analysis.statistics import power_of_ten
 
 _STYLES = {"differs": "red", "noise": "dim", "allowed": "dim", "cannot tell yet": "yellow", "different": "bold red", "same": "green"}
 
@@ -80,7 +81,7 @@ def _evidence(path: Mapping[str, Any]) -> str:
     """Powers of ten, as the guard's; a dash without a noise leg."""
     if path["log_evidence"] is None:
         return "-"
-    return f"10^{path['log_evidence'] / math.log(10):.1f} of 10^{path['threshold'] / math.log(10):.1f}"
+    return f"{power_of_ten(path['log_evidence'])} of {power_of_ten(path['threshold'])}"
 
 
 def _samples(path: Mapping[str, Any]) -> Text:

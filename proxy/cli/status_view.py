@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from proxy import limits
+from proxy.cli.output import counted
 from proxy.cli.progress_view import decisions, plan_text, progress
 from proxy.cli.radius_view import reached
 from proxy.cli.watching import place
@@ -66,9 +67,9 @@ def _proxy(body: Mapping[str, Any]) -> Text:
         said.append("ready" if body["ready"] else "not ready")
     workers = body.get("workers")
     if isinstance(workers, Sequence) and not isinstance(workers, str):
-        said.append(f"{len(workers)} worker{'s' if len(workers) != 1 else ''}")
+        said.append(counted(len(workers), "worker"))
     elif isinstance(workers, int):
-        said.append(f"{workers} worker{'s' if workers != 1 else ''}")
+        said.append(counted(workers, "worker"))
     if body.get("generation") is not None:
         said.append(f"generation {body['generation']}")
     if body.get("digest"):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from proxy.cli.live import connect, connection_options, look, quoted
-from proxy.cli.output import output_option, say
+from proxy.cli.output import counted, output_option, say
 from proxy.cli.watching import looks
 
 LOOK_S = 0.1
@@ -47,7 +47,7 @@ def told(view: dict[str, Any], service: str, target: str) -> str:
         return f"{service}: {target} has everything"
     waited = "no request had to wait"
     if seen["held"]:
-        waited = f"{seen['held']} {'requests' if seen['held'] > 1 else 'request'} waited, {_ms(seen['hold_s_max'])} at most"
+        waited = f"{counted(seen['held'], 'request')} waited, {_ms(seen['hold_s_max'])} at most"
     again = f" at try {seen['tries']}" if seen.get("tries", 1) > 1 else ""
     said = f"{service}: {target} has everything; switched in {_ms(seen['took_s'])}{again}, {waited}"
     before, after = seen["old_last_at_s"], seen["new_first_at_s"]

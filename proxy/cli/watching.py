@@ -23,6 +23,7 @@ from proxy.cli.client import AdminClient, Unreachable
 from proxy.cli.output import remark
 from proxy.clock import Clock, SystemClock
 from proxy.errors import OperatorError
+from proxy.model.position import RESTING
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -118,7 +119,7 @@ class Lines:
         for view in views:
             name, new = str(view.get("service", "")), news(view)
             old, at = self._told.get(name, (None, 0.0))
-            repeats = view.get("phase") not in ("stable", "rolled_back") and now - at >= limits.WATCH_REPEAT_S
+            repeats = view.get("phase") not in RESTING and now - at >= limits.WATCH_REPEAT_S
             if new != old or repeats:
                 self._told[name] = (new, now)
                 click.echo(json.dumps(view) if self._output == "json" else line(view))

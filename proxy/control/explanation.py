@@ -6,13 +6,13 @@ kept is said to be missing, not made up. Knows no store and no terminal.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from proxy.analysis.series import Point, Series
+from proxy.analysis.statistics import power_of_ten
 from proxy.analysis.stretches import Side
 from proxy.control.memory import ENDS
 from proxy.model.position import Revision
@@ -221,7 +221,7 @@ def _evidence(guard: Mapping[str, Any] | None) -> list[str]:
         if of.get("log_evidence") is None or of.get("threshold") is None:
             continue
         said.append(
-            f"Evidence of {kind}: 10^{of['log_evidence'] / math.log(10):.1f}, and 10^{of['threshold'] / math.log(10):.1f} was needed "
+            f"Evidence of {kind}: {power_of_ten(of['log_evidence'])}, and {power_of_ten(of['threshold'])} was needed "
             f"that it is more than {of.get('ratio') or 1:g} times stable's."
         )
     requests, failures = guard["candidate_requests"], guard["candidate_failures"]

@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from proxy.cli.configured import counted
 from proxy.cli.demo.clients import Crowd, Ledger
 from proxy.cli.demo.facts import Caught, Expectation, StepSplit, caught, counted_by_proxy, moved_back, step_split
 from proxy.cli.demo.stage import Stage
 from proxy.cli.demo.telling import Telling
 from proxy.cli.demo.watcher import Watcher, Weight
+from proxy.cli.output import counted
 from proxy.cli.status_view import figure
 
 SERVICE = "shop"

@@ -13,6 +13,7 @@ from proxy.analysis.statistics import (
     log_bets,
     log_evidence,
     log_wins,
+    power_of_ten,
 )
 
 THRESHOLD = math.log(1000)
@@ -133,3 +134,7 @@ def test_a_failure_of_the_candidate_adds_its_win_to_every_bet() -> None:
     before, after = (log_bets([ShareFailures(500, count, 2)], 1.5) for count in (4, 5))
 
     assert after == pytest.approx([bet + win for bet, win in zip(before, log_wins(500, 1.5), strict=True)])
+
+
+def test_evidence_is_told_in_powers_of_ten() -> None:
+    assert ["10^3.0", "10^0.0", "10^-1.0"] == [power_of_ten(log) for log in (THRESHOLD, 0.0, math.log(0.1))]

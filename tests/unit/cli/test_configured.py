@@ -9,7 +9,7 @@ from typing import Any
 import click
 import pytest
 
-from proxy.cli.configured import counted, settings
+from proxy.cli.configured import settings
 from proxy.cli.main import main
 
 GOOD = """\
@@ -54,11 +54,6 @@ def test_a_setting_is_divided_at_its_first_equals_sign() -> None:
 def test_a_setting_without_key_or_value_is_wrong_usage(value: str) -> None:
     with pytest.raises(click.BadParameter, match="not KEY=VALUE"):
         settings(None, None, [value])
-
-
-@pytest.mark.parametrize(("n", "expected"), [(0, "0 routes"), (1, "1 route"), (2, "2 routes")])
-def test_things_are_counted_in_english(n: int, expected: str) -> None:
-    assert expected == counted(n, "route")
 
 
 def test_a_valid_file_is_summed_up(capsys: pytest.CaptureFixture[str], good: Path) -> None:

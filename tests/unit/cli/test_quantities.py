@@ -27,8 +27,8 @@ def test_what_is_no_rate_is_wrong_usage(text: str) -> None:
 
 
 def test_a_duration_is_the_configuration_s() -> None:
-    assert 90.0 == duration(None, None, "1m30s")
-    with pytest.raises(click.BadParameter, match="no duration"):
+    assert [90.0, 1800.0, 0.0] == [duration(None, None, text) for text in ("1m30s", "30m", "0")]
+    with pytest.raises(click.BadParameter, match=r"no duration.*Perhaps 90s"):
         duration(None, None, "90")
 
 
