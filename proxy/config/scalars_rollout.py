@@ -5,6 +5,7 @@ Text in, value or ValueError out, as ``scalars`` does it.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 import zoneinfo
@@ -13,12 +14,19 @@ from typing import Final
 
 from proxy import limits
 from proxy.config import scalars, scalars_route
+from proxy.model.member import member
 from proxy.model.rollout import Metric
 
 WEEK_MIN: Final = 7 * 24 * 60
 DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _WEEKLY: Final = re.compile(r"([A-Za-z]{3,9}) +([0-9]{1,2}):([0-9]{2})")
 _JSON_PATH: Final = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_-]*|\[[0-9]{1,6}\]|\[\"[^\"\\\x00-\x1f]+\"\])*")
+_CHAR: Final = r'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})'  # of a JSON string (RFC 8259 section 7)
+_STEP: Final = re.compile(
+    rf'\.\*|\[\]|\.(?P<word>[^.\[]+)|\[(?P<quoted>"{_CHAR}*")\]'
+    rf'|\["[^\x00-\x1f]{{{limits.DIFFERENCE_CHARS_MAX - 1}}}\]'  # a name that was cut
+)
+_COOKIE: Final = re.compile(r"[ -:<>-\xff]*\]")  # a name is what stands before `=`, of bytes
 _NUMBER: Final = re.compile(r"-?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][+-]?[0-9]{1,3})?")
 
 
@@ -88,14 +96,41 @@ def json_path(text: str) -> str:
 
 
 def difference_path(text: str) -> str:
-    """Where two answers differ: a place in JSON (``[]`` is every item), ``header:NAME``, ``status``, ``body`` or ``failure``."""
-    known = text in ("status", "body", "failure") or text == "$" or text.startswith(("$.", "$["))
+    """Where two answers differ, as the comparer writes it: a place in JSON, ``header:NAME``, ``status``, ``body`` or ``failure``."""
+    if len(text) > limits.JSON_PATH_CHARS_MAX:
+        raise ValueError(f"is {len(text)} characters long, and a path of a difference {limits.JSON_PATH_CHARS_MAX} at most")
     if text.startswith("header:"):
-        name, mark, rest = text.removeprefix("header:").partition("[")
-        return f"header:{scalars.header_name(name)}{mark}{rest}"
-    if len(text) > limits.JSON_PATH_CHARS_MAX or not known:
+        return _header_path(text)
+    if text.startswith("$"):
+        _check_steps(text)
+    elif text not in ("status", "body", "failure"):
         raise ValueError(f"{text!r} is no path of a difference; write one like $.generated_at, $.items[].id, header:etag or status")
-    return scalars.one_line(text)
+    return text
+
+
+def _header_path(text: str) -> str:
+    """A header, its name in lower case, or one of the cookies that are set."""
+    name, mark, cookie = text.removeprefix("header:").partition("[")
+    name = scalars.header_name(name)
+    if mark and not (name == "set-cookie" and _COOKIE.fullmatch(cookie)):
+        raise ValueError(f"{text!r} is no path of a difference; write header:NAME, or header:set-cookie[NAME] for a cookie")
+    return f"header:{name}{mark}{cookie}"
+
+
+def _check_steps(text: str) -> None:
+    """Refuse a place in JSON that no difference can be at: it would be looked away from, and nothing would ever be seen there."""
+    at = 1
+    while at < len(text):
+        step = _STEP.match(text, at)
+        if step is None:
+            raise ValueError(
+                f"{text!r} is no path of a difference: no step begins at {text[at:]!r}; "
+                'write .name, ["a name"], .* for every value of a map, or [] for every item'
+            )
+        key = json.loads(step["quoted"]) if step["quoted"] else step["word"]
+        if key is not None and (written := member(key)) != step[0]:
+            raise ValueError(f"{text!r} is no path of a difference: {step[0]!r} is written {written!r}")
+        at = step.end()
 
 
 def called_url(text: str) -> str:

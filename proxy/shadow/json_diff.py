@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from proxy import limits
+from proxy.model.member import member, sendable
 from proxy.shadow import looks, redact
 
 _NAMES: Final = ("id", "uuid", "key", "name", "code", "slug")
@@ -73,11 +73,6 @@ def shown(value: Value) -> str:
         except RecursionError:
             text = "(nested too deeply to show)"
     return text if len(text) <= limits.DIFFERENCE_CHARS_MAX else text[: limits.DIFFERENCE_CHARS_MAX - 1] + "…"
-
-
-def sendable(text: str) -> str:
-    """The text with ``?`` for halves of surrogate pairs: JSON can say those (RFC 8259 section 8.2), UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def _compare(path: str, original: Value, copy: Value, depth: int) -> Iterator[Difference]:
@@ -137,14 +132,6 @@ def _objects(path: str, original: dict[str, Value], copy: dict[str, Value], dept
 def is_map(value: dict[str, Value]) -> bool:
     """Whether an object's keys are data: identifiers, or more of them than anybody names."""
     return len(value) > limits.NAMED_MEMBERS_MAX or (bool(value) and all(looks.odd_key(key) for key in value))
-
-
-@lru_cache(limits.MEMBERS_REMEMBERED_MAX)
-def member(key: str) -> str:
-    """A member's step in a path: ``.name``, or ``["a key"]`` when it is no plain word."""
-    if len(key) <= limits.DIFFERENCE_CHARS_MAX and key.replace("_", "a").replace("-", "a").isalnum() and not key[0].isdigit():
-        return f".{key}"
-    return f"[{sendable(json.dumps(key, ensure_ascii=False))[: limits.DIFFERENCE_CHARS_MAX]}]"
 
 
 def _maps(path: str, original: dict[str, Value], copy: dict[str, Value], depth: int) -> Iterator[Difference]:

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from proxy import limits
 from proxy.config import scalars_rollout as scalars
+from proxy.model.member import member
+from proxy.model.pair import Seen
+from proxy.shadow import fields
+from proxy.shadow.json_diff import differences
+from proxy.shadow.reply import Reply
 
 
 @pytest.mark.parametrize(
@@ -72,18 +80,96 @@ def test_what_is_no_json_path_is_refused(text: str) -> None:
         scalars.json_path(text)
 
 
-@pytest.mark.parametrize("text", ["$", "$.a.b", "$.items[].id", "$.*.at", "status", "body", "failure", "header:etag"])
+@pytest.mark.parametrize(
+    "text",
+    ["$", "$.a.b", "$.items[].id", "$[][].*", "$.*.at", '$["a key"]', '$["*"]', "$._a-ä", "status", "body", "failure", "header:etag"],
+)
 def test_a_path_of_a_difference_is_one_that_comparing_gives(text: str) -> None:
     assert text == scalars.difference_path(text)
+
+
+KEYS = [
+    "a",
+    "A_b-c",
+    "-",
+    "a key",
+    "",
+    "*",
+    "1a",
+    "²",
+    "a.b",
+    "a]b",
+    '"',
+    "\\",
+    "\n\x01",
+    "é",
+    "\ud800",
+    "x" * 121,
+    "x" * 118 + '"\n',
+    "日 " * 80,
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: [{"id": 1, "v": value}], lambda value: {"a b": value, "c": 0}])
+def test_whatever_the_comparer_writes_may_be_named(key: str, wrap: Callable[[Any], Any]) -> None:
+    one, other = ({key: value, "beside": 0} for value in (1, 2))
+    paths = [difference.path for difference in differences(wrap(one), wrap(other))]
+
+    assert paths == [scalars.difference_path(path) for path in paths] != []
+
+
+@given(st.text(max_size=200))
+def test_whatever_a_member_is_called_it_may_be_named(key: str) -> None:
+    path = f"${member(key)}"
+
+    assert path == scalars.difference_path(path)
+
+
+@pytest.mark.parametrize("name", ["SID", "", "foo[bar]", "a b", "\xe9"])
+def test_a_cookie_may_be_named_as_it_is_written(name: str) -> None:
+    head = f"HTTP/1.1 200 OK\r\nSet-Cookie: {name}=1\r\n\r\n".encode("latin-1")
+    (found,) = fields.differences(Reply.of(Seen(200, head)), Reply.of(Seen(200)))
+
+    assert found.path == scalars.difference_path(found.path)
 
 
 def test_a_header_of_a_difference_is_in_lower_case() -> None:
     assert "header:set-cookie[SID]" == scalars.difference_path("header:Set-Cookie[SID]")
 
 
-@pytest.mark.parametrize("text", ["generated_at", "$generated", "headers.etag", "header:a b", "$." + "a" * limits.JSON_PATH_CHARS_MAX])
-def test_what_is_no_path_of_a_difference_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"is no (path of a difference|header name)"):
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("generated_at", r"write one like \$\.generated_at"),
+        ("headers.etag", "write one like"),
+        ("$generated", "no step begins at 'generated'; write"),
+        ("$.", r"no step begins at '\.';"),
+        ("$.a..b", r"no step begins at '\.\.b'"),
+        ("$.items[0].x", r"no step begins at '\[0\]\.x'; write \.name, .* or \[\] for every item"),
+        ("$['a key']", r"no step begins at .*; write \.name, \[\"a name\"\]"),
+        ('$["a]', r"no step begins at '\[\"a\]'"),
+        ("$.*x", "no step begins at 'x'"),
+        ('$.a["b"]', r"'\[\"b\"\]' is written '\.b'$"),
+        ("$.1a", r"'\.1a' is written '\[\"1a\"\]'$"),
+        ("$.a b.c", r"'\.a b' is written"),
+        ('$["\\u0061 b"]', "is written"),
+        ("header:a b", "is no header name"),
+        ("header:etag[0]", r"write header:NAME, or header:set-cookie\[NAME\] for a cookie"),
+        ("header:set-cookie[SID", "write header:NAME"),
+        ("header:set-cookie[SID].path", "write header:NAME"),
+        ("$.a\x1b", r"'\.a\\x1b' is written"),
+        ('$["a\x1b"]', "no step begins"),
+        ("header:set-cookie[a\x1b]", "write header:NAME"),
+        (
+            "header:set-cookie[" + "a" * limits.JSON_PATH_CHARS_MAX + "]",
+            "is 275 characters long, and a path of a difference 256 at most",
+        ),
+        ("$." + "a" * limits.JSON_PATH_CHARS_MAX, "is 258 characters long"),
+    ],
+)
+def test_what_no_difference_can_be_at_is_refused_with_what_is_allowed(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
         scalars.difference_path(text)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from proxy import limits
-from proxy.shadow.json_diff import canonical, differences, member, shown
+from proxy.shadow.json_diff import canonical, differences, shown
 
 
 def found(original: Any, copy: Any) -> list[tuple[str, str]]:
@@ -106,11 +106,6 @@ def test_below_the_depth_that_is_walked_values_are_equal_or_not() -> None:
         one, other = {"a": one}, {"a": other}
 
     assert found(one, other) == [("$" + ".a" * limits.COMPARED_DEPTH_MAX, "value")]
-
-
-@pytest.mark.parametrize(("key", "step"), [("a", ".a"), ("a_b-c", ".a_b-c"), ("a b", '["a b"]'), ("1a", '["1a"]'), ("", '[""]')])
-def test_a_member_that_is_no_plain_word_is_quoted_in_its_path(key: str, step: str) -> None:
-    assert member(key) == step
 
 
 def test_a_shown_value_has_its_members_sorted() -> None:
