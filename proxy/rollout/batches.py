@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from proxy import limits
 from proxy.model.position import Phase, Position
 from proxy.rollout import entering, moves, rolling
-from proxy.rollout.events import Ask, EndpointLevel, Heard, Measured
+from proxy.rollout.events import Ask, EndpointLevel, Heard, Measured, Publish
 from proxy.rollout.moves import Outcome
 from proxy.rollout.rolling import DRAINING, DUE, HOOK, READY, SLOW_START
 from proxy.rollout.words import duration, listed, said_of
@@ -92,7 +92,9 @@ def look(position: Position, event: Measured, now: float, *, frozen: bool, silen
 def look_back(position: Position, event: Measured, now: float) -> Outcome:
     """On the way back. Nothing holds it but the endpoints themselves."""
     seen = _Look(position, event)
-    if not seen.stable or not seen.candidate:
+    if seen.stable and not seen.candidate:
+        return _all_back(position)
+    if not seen.stable:
         return position, ()
     position = replace(seen.counted(position), step_elapsed_s=position.step_elapsed_s + event.dt_s)
     match position.part:
@@ -204,6 +206,13 @@ def _end(position: Position, why: str) -> Outcome:
 
 def _ended(position: Position) -> Position:
     return replace(position, moved=position.moved + position.moving, moving=0, part="", step=position.step + 1)
+
+
+def _all_back(position: Position) -> Outcome:
+    """The candidate has left the configuration meanwhile: none of its endpoints can be waited for, and nothing is sent there."""
+    after = replace(position, moved=0, moving=0, part="", asking="", leaving=(), coming=(), weight_bp=0)
+    why = f"{position.candidate} has no endpoint in the configuration any more; everything to {position.stable} at once"
+    return after, (moves.note("step", why, position, after), Publish())
 
 
 def _health(position: Position, seen: _Look, version: str) -> Position:

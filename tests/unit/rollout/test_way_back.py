@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from proxy.model.position import Phase
@@ -111,6 +112,26 @@ def test_another_target_on_the_way_back_begins_from_stable() -> None:
     position = fleet.enter(named("v3", "f3", plan=HOOKED))
 
     assert (Phase.PROGRESSING, "v3", 0, "") == (position.phase, position.candidate, position.moved, position.part)
+
+
+@pytest.mark.parametrize("part", ["", "draining", "hook", "ready"])
+def test_a_candidate_that_has_left_the_configuration_ends_the_way_back(part: str) -> None:
+    fleet = Fleet(plan=HOOKED)
+    fleet.batch()
+    fleet.batch()
+    fleet.look(1.0, BAD)
+    while fleet.position.part != part:
+        fleet.enter(heard(fleet.position)) if fleet.position.asking else fleet.look()
+    fleet.candidate = ()
+    fleet.told.clear()
+    fleet.look()
+    position = fleet.to_the_end()
+
+    assert (Phase.ROLLED_BACK, "v1", 0, 0, 0, "") == (
+        *(position.phase, position.stable, position.weight_bp),
+        *(position.moved, position.moving, position.asking),
+    )
+    assert ["step", "publish", "rolled_back", "publish"] == fleet.told
 
 
 # ---- pauses ---------------------------------------------------------------------------------------------------------------------
