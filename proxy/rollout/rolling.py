@@ -193,7 +193,7 @@ def _at_once(position: Position) -> bool:
 def way_back(position: Position) -> Position | None:
     """The position from which endpoints go back batch by batch, or None: it goes back at once."""
     can_replace = position.shared > 0 and any(hook.on == "before_step" for hook in position.plan.hooks)
-    if position.plan.strategy != "rolling" or not can_replace or position.phase is Phase.PROMOTING:
+    if position.plan.strategy != "rolling" or not can_replace:
         return None
     back = replace(
         position, phase=Phase.ROLLING_BACK, asking="", step=position.step + 1, step_elapsed_s=0.0, step_requests=0, ready_s=0.0

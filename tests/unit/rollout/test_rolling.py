@@ -110,6 +110,8 @@ def test_a_batch_takes_as_many_as_may_be_out(position: Position, stable: str, ba
         (at(0, 1, "ready", leaving=("a",), coming=("a",)), (0, 1, "draining", (), ("a",))),
         (at(1, 1, "slow_start", leaving=("b",), coming=("b",)), (1, 1, "draining", ("b",), ("b",))),
         (at(2), (2, 0, "", (), ())),
+        (at(3, phase=Phase.PROMOTING), (3, 0, "", (), ())),  # every instance is the candidate's
+        (at(0, phase=Phase.PROMOTING), None),  # a switch, which is none between versions that share addresses
     ],
 )
 def test_what_was_replaced_in_its_place_goes_back_by_batches(position: Position, back: object) -> None:
@@ -123,7 +125,6 @@ def test_what_was_replaced_in_its_place_goes_back_by_batches(position: Position,
     [
         at(2, shared=0, plan=replace(PLAN, hooks=HOOK)),
         at(2, shared=3),
-        at(2, shared=3, phase=Phase.PROMOTING, plan=replace(PLAN, hooks=HOOK)),
     ],
 )
 def test_without_shared_addresses_or_hooks_it_goes_back_at_once(position: Position) -> None:

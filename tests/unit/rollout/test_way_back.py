@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from proxy.model.position import Phase
 from proxy.model.rollout import Rolling
 from proxy.rollout.batches import HOOK_AGAIN_S
-from proxy.rollout.events import Measured
+from proxy.rollout.events import Event, Measured
 from tests.unit.rollout.fleet import HOOK, PLAN, Fleet
 from tests.unit.rollout.positions import APPLIED, BAD, PASS, heard, named, said
 
@@ -112,6 +112,19 @@ def test_another_target_on_the_way_back_begins_from_stable() -> None:
     position = fleet.enter(named("v3", "f3", plan=HOOKED))
 
     assert (Phase.PROGRESSING, "v3", 0, "") == (position.phase, position.candidate, position.moved, position.part)
+
+
+@pytest.mark.parametrize("event", [said("abort"), Measured(1.0, 1, BAD), said("switch", to="v1", fingerprint="f1"), named("v1", "f1")])
+def test_a_promotion_of_instances_replaced_in_their_places_goes_back_as_it_came(event: Event) -> None:
+    fleet = Fleet(plan=HOOKED)
+    while fleet.position.phase is not Phase.PROMOTING:
+        fleet.enter(heard(fleet.position)) if fleet.position.asking else fleet.look()
+    fleet.told.clear()
+    fleet.enter(event)
+    back = (fleet.position.phase, fleet.position.moved, fleet.position.weight_bp, fleet.enter(APPLIED).phase)
+
+    assert (Phase.ROLLING_BACK, 3, 10_000, Phase.ROLLING_BACK) == back
+    assert (Phase.ROLLED_BACK, 3) == (fleet.to_the_end().phase, fleet.told.count("ask before_step"))
 
 
 @pytest.mark.parametrize("part", ["", "draining", "hook", "ready"])
