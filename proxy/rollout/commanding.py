@@ -66,7 +66,8 @@ def promote(position: Position, event: Command, now: float) -> Outcome:
         ("/start", "/before_rollout", "/before_promotion", "/ready")
     ):
         return _promote_batch(position, event, why)
-    if position.plan.strategy == "blue_green" and position.coming and not event.force:
+    preview = position.plan.strategy == "blue_green" and position.step >= len(position.plan.steps)
+    if preview and position.coming and not event.force:
         raise Refused(
             f"{listed(position.coming)} of {position.candidate} is not known to be healthy, and everything would go there; "
             "promote --full does it all the same",

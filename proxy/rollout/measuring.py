@@ -44,8 +44,10 @@ def when_progressing(position: Position, event: Measured, now: float) -> Outcome
 
 
 def when_paused(position: Position, event: Measured, now: float) -> Outcome:
-    """A person holds it: only the guard is heard."""
+    """A person holds it: only the guard is heard, and seen whether a preview is healthy still."""
     verdict = event.verdict
+    if not position.asking and position.step >= len(position.plan.steps):
+        position = strategy_of(position).observe(position, event)  # nobody's time, but a break is one whoever holds it
     if verdict.finding is Finding.ROLLBACK:
         return moves.roll_back(position, why=verdict.reason, figures=verdict.figures)
     if verdict.finding is not Finding.PAUSE:

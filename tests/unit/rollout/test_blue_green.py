@@ -111,6 +111,27 @@ def test_promote_does_not_give_everything_to_an_endpoint_that_is_ill() -> None:
     assert [Phase.PROMOTING, Phase.PROMOTING] == [after(ill, said("promote", **how)).phase for how in ({"full": True}, {"force": True})]
 
 
+def test_a_pause_does_not_hide_that_an_endpoint_has_fallen_ill() -> None:
+    paused = after(PREVIEW, seen(9.0, True, True), said("pause"), *[seen(1.0, True, False)] * 60)
+    with pytest.raises(IllegalTransition, match="e1 of v2 is not known to be healthy"):
+        step(paused, said("promote"), NOW)
+    resumed = after(paused, seen(3.0, True, True), said("resume"))
+
+    assert [Phase.PROGRESSING, Phase.PROMOTING] == [after(resumed, seen(dt_s, True, True)).phase for dt_s in (6.9, 7.0)]
+
+
+def test_what_hooks_are_asked_for_in_a_pause_is_not_looked_at() -> None:
+    asked = after(NEW, named(plan=replace(PLAN, hooks=(Hook("before_step", "http://ci/x"),))), said("pause"))
+
+    assert (asked, ()) == step(asked, seen(100.0, True), NOW)
+
+
+def test_promote_out_of_a_shadow_step_gives_nothing_to_an_endpoint_that_is_ill() -> None:
+    shadowing = after(NEW, named(plan=replace(FULL, hooks=())), seen(1.0, True, False))
+
+    assert (("e1",), Phase.PAUSED) == (shadowing.coming, after(shadowing, said("promote")).phase)
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
