@@ -43,7 +43,7 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the next ``moving`` are becoming so (or going back), and ``part`` says how far those are; ``leaving`` and ``coming`` are the labels
     of the endpoints of this batch that go out of service and into it. Of ``endpoints`` (stable's, the candidate's) ``shared`` have the
     same address. ``ready_s`` is for how long what a step waits for has been healthy without a break, ``ill_s`` for how long an endpoint
-    of the candidate that is in service already has not been.
+    of the candidate that is in service already has not been. ``forced``: no freeze holds the way into the present step.
     """
 
     service: str
@@ -76,6 +76,7 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     coming: tuple[str, ...] = ()
     ready_s: float = 0.0
     ill_s: float = 0.0
+    forced: bool = False
 
 
 class Finding(StrEnum):

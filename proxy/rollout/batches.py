@@ -86,7 +86,7 @@ def look(position: Position, event: Measured, now: float, *, frozen: bool, silen
             return _slowly(position, seen, held=not silent)
         case _:
             assert position.part != HOOK, "hooks are heard, not looked for"
-            return _between(position, seen, now, held=frozen or not silent)
+            return _between(position, seen, now, frozen=frozen, silent=silent)
 
 
 def look_back(position: Position, event: Measured, now: float) -> Outcome:
@@ -125,9 +125,9 @@ def heard(position: Position, event: Heard) -> Outcome:
     return moves.roll_back(position, why=event.reason, figures=event.figures)
 
 
-def next_due(position: Position, *, why: str, by: str) -> Outcome:
-    """An operator has the next batch begin at the next look, whatever holds it."""
-    return _to(replace(position, phase=Phase.PROGRESSING, reason=""), DUE, before=position, why=why, by=by)
+def next_due(position: Position, *, why: str, by: str, forced: bool) -> Outcome:
+    """An operator has the next batch begin at the next look, whatever holds it but a freeze; ``forced``: that too."""
+    return _to(replace(position, phase=Phase.PROGRESSING, reason="", forced=forced), DUE, before=position, why=why, by=by)
 
 
 def hooks_passed(position: Position, *, why: str, by: str) -> Outcome:
@@ -147,12 +147,13 @@ def resumed(position: Position, *, by: str) -> Outcome:
 # ---- parts ----------------------------------------------------------------------------------------------------------------------
 
 
-def _between(position: Position, seen: _Look, now: float, *, held: bool) -> Outcome:
+def _between(position: Position, seen: _Look, now: float, *, frozen: bool, silent: bool) -> Outcome:
     position = replace(position, coming=())
-    if held and position.part != DUE:
+    if (frozen and not position.forced) or not (silent or position.part == DUE):
         return position, ()
     if position.moved >= max(position.endpoints):
-        return moves.advance(position, position.step + 1, now, why=rolling.done(position))
+        said = replace(position, part="")
+        return moves.advance(said, position.step + 1, now, why=rolling.done(position), forced=position.forced)
     after = rolling.begun(position, seen.stable, seen.candidate)
     old, _ = rolling.in_service(after, seen.stable, seen.candidate)
     ill = seen.ill(position.stable, old)
@@ -205,7 +206,7 @@ def _end(position: Position, why: str) -> Outcome:
 
 
 def _ended(position: Position) -> Position:
-    return replace(position, moved=position.moved + position.moving, moving=0, part="", step=position.step + 1)
+    return replace(position, moved=position.moved + position.moving, moving=0, part="", step=position.step + 1, forced=False)
 
 
 def _all_back(position: Position) -> Outcome:

@@ -30,7 +30,7 @@ def start(position: Position, event: Command, now: float) -> Outcome:
     plan = _to_a_version(position, event)
     if _running(position) and position.phase is not Phase.ROLLING_BACK and event.to == position.candidate:
         raise Refused(f"a rollout to {event.to} is under way")
-    return _begin(position, event, now, plan=plan, why=f"started by {event.by}{_forced(plan, event, now)}")
+    return _begin(position, event, now, plan=plan, why=f"started by {event.by}")
 
 
 def retry(position: Position, event: Command, now: float) -> Outcome:
@@ -38,15 +38,16 @@ def retry(position: Position, event: Command, now: float) -> Outcome:
     if position.target == position.stable:
         raise Refused(f"nothing to retry: the target is {position.target}, which is stable", but=event.verb)
     plan = event.plan or position.plan
+    forced = _forced(plan, event, now)
     return moves.start(
         position,
         now,
         target=position.target,
         fingerprint=event.fingerprint or position.fingerprint,
         plan=plan,
-        why=f"tried again by {event.by}{_forced(plan, event, now)}",
+        why=f"tried again by {event.by}{forced}",
         by=event.by,
-        forced=event.force,
+        forced=bool(forced),
         slow_over_s=event.slow_over_s,
     )
 
@@ -58,14 +59,11 @@ def promote(position: Position, event: Command, now: float) -> Outcome:
     if event.full and position.plan.strategy == "rolling":
         return _promote_all(position, event, forced)
     if event.full:
-        unheld = replace(position, plan=replace(position.plan, freeze=())) if forced else position
         last = len(position.plan.steps) + 1
-        return moves.advance(unheld, last, now, why=f"promoted in full by {event.by}{forced}", by=event.by)
+        return moves.advance(position, last, now, why=f"promoted in full by {event.by}{forced}", by=event.by, forced=bool(forced))
     why = f"promoted by {event.by}{forced}"
-    if position.plan.strategy == "rolling" and not position.asking.endswith(
-        ("/start", "/before_rollout", "/before_promotion", "/ready")
-    ):
-        return _promote_batch(position, event, why)
+    if position.plan.strategy == "rolling" and (position.part or not position.asking):
+        return _promote_batch(position, event, why, forced=bool(forced))
     preview = position.plan.strategy == "blue_green" and position.step >= len(position.plan.steps)
     if preview and position.coming and not event.force:
         raise Refused(
@@ -74,14 +72,14 @@ def promote(position: Position, event: Command, now: float) -> Outcome:
             but=event.verb,
         )
     if position.asking and not position.asking.endswith("/gate"):
-        return moves.pass_door(position, why=why, by=event.by)
-    return moves.advance(position, position.step + 1, now, why=why, by=event.by, forced=event.force, slow_over_s=event.slow_over_s)
+        return moves.pass_door(position, why=why, by=event.by, forced=bool(forced))
+    return moves.advance(position, position.step + 1, now, why=why, by=event.by, forced=bool(forced), slow_over_s=event.slow_over_s)
 
 
-def _promote_batch(position: Position, event: Command, why: str) -> Outcome:
+def _promote_batch(position: Position, event: Command, why: str, *, forced: bool) -> Outcome:
     """Of a rolling rollout: the next batch, or past this one's hooks. Whether endpoints are ready is not for a person to say."""
     if position.part in ("", rolling.DUE):
-        return batches.next_due(position, why=why, by=event.by)
+        return batches.next_due(position, why=why, by=event.by, forced=forced)
     if position.part == rolling.HOOK:
         return batches.hooks_passed(position, why=why, by=event.by)
     how = "resume" if position.phase is Phase.PAUSED else "wait for it"
@@ -161,15 +159,16 @@ def _to_a_version(position: Position, event: Command) -> RolloutPlan:
 
 
 def _begin(position: Position, event: Command, now: float, *, plan: RolloutPlan, why: str) -> Outcome:
+    forced = _forced(plan, event, now)
     begun = moves.start(
         position,
         now,
         target=event.to,
         fingerprint=event.fingerprint,
         plan=plan,
-        why=why,
+        why=f"{why}{forced}",
         by=event.by,
-        forced=event.force,
+        forced=bool(forced),
         slow_over_s=event.slow_over_s,
     )
     return left_for(position, begun, why=f"the target is {event.to}", by=event.by) if _running(position) else begun

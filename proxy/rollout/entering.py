@@ -9,8 +9,9 @@ A step is entered through *doors*, one after the other; the candidate's weight s
     before_step, before_promotion the hooks that the strategy names for the step
     ready                         a pause or a freeze that began meanwhile is over
 
-``start``, ``freeze`` and ``ready`` are open unless a freeze window says otherwise; a hook's door opens when all its hooks have answered
-well, and is passed by at once when the plan has none. ``position.asking`` is the key of the door before which a rollout stands:
+``start``, ``freeze`` and ``ready`` are open unless a freeze window says otherwise, and with ``position.forced`` whatever it says: force
+holds for all doors of a step, however long the hooks between them take. A hook's door opens when all its hooks have answered well, and
+is passed by at once when the plan has none. ``position.asking`` is the key of the door before which a rollout stands:
 ``<rollout>/<step>/<door>``. A step that is a remote gate ends at a door of its own, ``gate``. Nothing but the position is needed to go
 on after a crash: whoever starts up asks again (``open_question``). While a person holds the rollout it goes from hook to hook, so that
 no answer is lost, and no further: ``ready`` stays shut until the resume.
@@ -56,7 +57,7 @@ def asked(position: Position, point: str) -> bool:
 
 
 def enter(position: Position, step: int, now: float, *, first: bool = False, forced: bool = False) -> Entered:
-    """Set out for a step of the plan's strategy, as far as the doors are open. ``forced`` passes the freeze at its first door."""
+    """Set out for a step of the plan's strategy, as far as the doors are open. ``forced``: no freeze holds the way there."""
     stand = strategy_of(position).next_step(position, step)
     before = replace(
         position,
@@ -69,8 +70,9 @@ def enter(position: Position, step: int, now: float, *, first: bool = False, for
         asking="",
         coming=(),
         leaving=(),
+        forced=forced,
     )
-    return _through(before, stand, _doors(stand, first=first), now, forced=forced)
+    return _through(before, stand, _doors(stand, first=first), now)
 
 
 def go_on(position: Position, now: float) -> Entered:
@@ -118,10 +120,11 @@ def _ahead(position: Position) -> tuple[Stand, tuple[str, ...]]:
     return stand, doors[doors.index(door) :]
 
 
-def _through(position: Position, stand: Stand, doors: tuple[str, ...], now: float, *, forced: bool = False) -> Entered:
+def _through(position: Position, stand: Stand, doors: tuple[str, ...], now: float) -> Entered:
     for door in doors:
         if door in (START, FREEZE, READY):
-            holds = not forced and stand.phase is not Phase.STABLE and frozen_until(position.plan.freeze, now) is not None
+            heeded = stand.phase is not Phase.STABLE and not position.forced
+            holds = heeded and frozen_until(position.plan.freeze, now) is not None
         else:
             holds = asked(position, door)
         if holds:

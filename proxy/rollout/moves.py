@@ -94,6 +94,7 @@ def began(position: Position, *, target: str, fingerprint: str, plan: RolloutPla
         endpoints=(0, 0),
         shared=0,
         ill_s=0.0,
+        forced=False,
     )
 
 
@@ -139,9 +140,9 @@ def promote_now(position: Position, *, why: str, by: str) -> Outcome:
     return after, effects(position, after, (note("promoting", f"{why}; {where(after)}", position, after, by=by),))
 
 
-def pass_door(position: Position, *, why: str, by: str) -> Outcome:
+def pass_door(position: Position, *, why: str, by: str, forced: bool) -> Outcome:
     """Take the step for which it has set out, whatever it waits for at the door."""
-    return arrived(position, entering.take(position), why=why, by=by)
+    return arrived(position, entering.take(replace(position, forced=forced)), why=why, by=by)
 
 
 def pause(position: Position, *, why: str, by: str = "", figures: dict[str, Any] | None = None) -> Outcome:
@@ -245,6 +246,7 @@ def _settled(position: Position) -> Position:
         coming=(),
         ready_s=0.0,
         ill_s=0.0,
+        forced=False,
     )
 
 

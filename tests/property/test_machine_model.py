@@ -169,6 +169,8 @@ class Walk(RuleBasedStateMachine):
                 freeze = event.plan.freeze  # it goes by what is configured now
         if frozen_until(freeze, self.now) is None:
             return
+        if before.forced and (before.asking or before.plan.strategy == "rolling"):
+            return  # by force still, on the way into the step it was said for
         way_back = after.candidate in (before.previous, before.stable) or after.phase in (*RESTING, Phase.ROLLING_BACK)
         if not way_back and not before.moving and not after.moving:
             assert after.weight_bp <= before.weight_bp or after.rollout != before.rollout

@@ -18,6 +18,8 @@ from tests.unit.rollout.positions import PASS, heard, said
 HOOKED = replace(PLAN, hooks=HOOK)
 HOLD = Verdict(Finding.HOLD, "too few failures", {"candidate_failures": 1})
 REVERSE = replace(PLAN, rolling=replace(BATCHES, on_unhealthy="reverse"))
+COLD = replace(PLAN, freeze=(FreezeWindow(5 * 1440, 0),))
+SATURDAY = datetime(2026, 11, 28, tzinfo=UTC).timestamp()
 
 
 def parts(fleet: Fleet, times: int = 100) -> list[str]:
@@ -268,15 +270,14 @@ def test_judges_hold_the_next_batch() -> None:
 
 
 def test_a_freeze_holds_the_next_batch_and_not_the_one_that_has_begun() -> None:
-    saturday = datetime(2026, 11, 28, tzinfo=UTC).timestamp()
-    fleet = Fleet(plan=replace(PLAN, freeze=(FreezeWindow(5 * 1440, 0),)))
+    fleet = Fleet(plan=COLD)
     fleet.until("draining")
-    fleet.now = saturday
+    fleet.now = SATURDAY
     fleet.batch()
     fleet.look(1000.0)
 
     assert (1, "") == (fleet.position.moved, fleet.position.part)
-    fleet.now = saturday + 2 * 86_400
+    fleet.now = SATURDAY + 2 * 86_400
     assert "draining" == fleet.look().part
 
 
@@ -287,6 +288,27 @@ def test_promote_begins_the_next_batch_whatever_holds_it() -> None:
     fleet.enter(said("promote"))
 
     assert "draining" == fleet.look(1.0, HOLD).part
+
+
+def test_promote_after_the_last_batch_asks_the_hooks_before_a_promotion_once() -> None:
+    fleet = Fleet("ab", "ab", replace(PLAN, hooks=(Hook("before_promotion", "http://ci/x"),)))
+    fleet.batch()
+    fleet.batch()
+    fleet.look(1.0, HOLD)
+    fleet.told.clear()
+    fleet.enter(said("promote"))
+    fleet.look(1.0, HOLD)
+    position = fleet.enter(heard(fleet.position))
+
+    assert (Phase.PROMOTING, ["step", "asking", "ask before_promotion", "promoting", "publish"]) == (position.phase, fleet.told)
+
+
+def test_promote_does_not_begin_a_batch_in_a_freeze_that_comes_between() -> None:
+    fleet = Fleet(plan=COLD)
+    fleet.enter(said("promote"))
+    fleet.now = SATURDAY
+
+    assert "due" == fleet.look().part
 
 
 def test_promote_before_workers_have_spoken_begins_the_first_batch_when_they_do() -> None:

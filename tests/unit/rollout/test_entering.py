@@ -270,32 +270,6 @@ def test_an_operator_is_told_until_when_it_is_frozen(verb: str) -> None:
         frozen(command, at=after(NEW, named(plan=COLD)))
 
 
-@pytest.mark.parametrize(
-    ("event", "weight_bp"),
-    [
-        (said("promote", force=True), 5000),
-        (said("switch", to="v2", plan=COLD, fingerprint="f2", force=True), 10_000),
-        (said("start", to="v3", plan=COLD, fingerprint="f3", force=True), 500),
-    ],
-)
-def test_force_overrules_a_freeze(event: object, weight_bp: int) -> None:
-    assert weight_bp == frozen(event, at=after(NEW, named(plan=COLD)))[0].weight_bp
-
-
-@pytest.mark.parametrize("verb", ["promote", "switch", "start"])
-def test_a_freeze_that_was_overruled_is_in_the_history(verb: str) -> None:
-    command = said(verb, to="v3", plan=COLD, fingerprint="f3", force=True)
-    records = [effect for effect in step(after(NEW, named(plan=COLD)), command, FROZEN)[1] if isinstance(effect, Record)]
-
-    assert ", by force, although it is frozen until Mon 00:00 UTC" in records[-1].reason
-
-
-def test_a_forced_promotion_in_full_is_not_held_after_its_hooks() -> None:
-    asked, _ = frozen(said("promote", full=True, force=True), at=after(NEW, named(plan=replace(COLD, hooks=HOOKS[2:3]))))
-
-    assert Phase.PROMOTING is frozen(heard(asked), at=asked)[0].phase
-
-
 def test_a_door_is_recorded_with_the_step_it_leads_to() -> None:
     _, effects = step(IN_STEP, measured(), FROZEN)
 
