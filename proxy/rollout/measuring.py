@@ -26,11 +26,10 @@ def when_progressing(position: Position, event: Measured, now: float) -> Outcome
         return moves.roll_back(after, why=verdict.reason, figures=verdict.figures)
     if verdict.finding is Finding.PAUSE and _alarms(position, verdict):
         return _pause_by_guard(after, verdict)
-    if position.elapsed_s < position.plan.deadline_s <= after.elapsed_s:
-        why = f"not promoted within {duration(position.plan.deadline_s)}"
-        if position.plan.on_deadline == "pause":
-            return moves.pause(after, why=why, figures=verdict.figures)
-        return moves.roll_back(after, why=why, figures=verdict.figures)
+    if 0 < after.plan.deadline_s <= after.elapsed_s and not after.overdue:
+        after = replace(after, overdue=True)  # once: whoever resumes a rollout has seen that it is late
+        end = moves.pause if after.plan.on_deadline == "pause" else moves.roll_back
+        return end(after, why=f"not promoted within {duration(after.plan.deadline_s)}", figures=verdict.figures)
     if position.asking:
         if not frozen and entering.door_of(position) in (entering.START, entering.FREEZE, entering.READY):
             return moves.arrived(after, entering.go_on(after, now), why="the freeze is over")

@@ -95,6 +95,7 @@ def began(position: Position, *, target: str, fingerprint: str, plan: RolloutPla
         shared=0,
         ill_s=0.0,
         forced=False,
+        overdue=False,
     )
 
 

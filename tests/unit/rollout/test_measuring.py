@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
-from proxy.model.position import Finding, Verdict
+from proxy.model.position import Finding, Phase, Verdict
 from proxy.model.rollout import GateStep, Guard, RolloutPlan, WeightStep
 from proxy.rollout.events import Measured
 from proxy.rollout.measuring import silent
-from tests.unit.rollout.positions import BAD, NEW, PASS, RUNNING, after, measured, named, story
+from tests.unit.rollout.positions import BAD, NEW, PASS, RUNNING, after, measured, named, said, story
 
 PLAN = RolloutPlan(steps=(WeightStep(500), WeightStep(5000)))
 
@@ -20,6 +22,26 @@ def looked(slow_over_s: float) -> Measured:
 
 def test_the_guard_comes_before_the_deadline() -> None:
     assert "too many failures" == after(RUNNING, measured(100.0, verdict=BAD)).reason
+
+
+ALARM = Verdict(Finding.PAUSE, "slow", {"log_evidence": 8.0, "threshold": 6.9})
+
+
+@pytest.mark.parametrize(("on_deadline", "phase"), [("rollback", Phase.ROLLING_BACK), ("pause", Phase.PAUSED)])
+def test_a_deadline_that_passes_as_the_guard_pauses_is_heard_after_the_resume(on_deadline: Any, phase: Phase) -> None:
+    running = after(NEW, named(plan=replace(PLAN, steps=(WeightStep(500, for_s=1e6),), deadline_s=100.0, on_deadline=on_deadline)))
+    paused = after(running, measured(100.0, verdict=ALARM))
+    late = after(paused, said("resume"), measured())
+
+    assert ("slow", phase, "not promoted within 1m40s") == (paused.reason, late.phase, late.reason)
+
+
+def test_a_deadline_that_had_its_say_is_a_new_one_in_the_next_rollout() -> None:
+    plan = replace(PLAN, steps=(WeightStep(500, for_s=1e6),), deadline_s=100.0, on_deadline="pause")
+    resumed = after(NEW, named(plan=plan), measured(100.0), said("resume"), measured(100.0))
+    again = after(resumed, named("v3", "f3", plan=plan))
+
+    assert [Phase.PROGRESSING, Phase.PAUSED] == [resumed.phase, after(again, measured(100.0)).phase]
 
 
 @pytest.mark.parametrize(
