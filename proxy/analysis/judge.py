@@ -4,8 +4,8 @@ What each finding of it does is the machine's: ROLLBACK and PAUSE act, PASS lets
 ``figures["holding"]`` names a reason. The strongest finding wins: a rollback, whoever asks for it; the guard's pause; a hold. The
 figures are the guard's, and beside them ``checks``, each with its latest result, and ``holding``, every reason why the step cannot end.
 
-*Warming up.* A candidate that has just begun to serve fills its caches. Where stable's p99 says what is slow, nothing is slow in a
-rollout's first ``limits.WARM_UP_S``; a rule that looks at no answer takes nothing from the bound on false alarms.
+*Warming up.* A candidate that has just begun to serve fills its caches. Where stable's p99 says what is slow, nothing is slow in its
+first ``limits.WARM_UP_S`` of that; a rule that looks at no answer takes nothing from the bound on false alarms.
 
 *An outage of both.* When stable itself fails a good part of its requests, the candidate's failures say nothing of the candidate, and
 its good answers nothing of the next step. The guard is silent then, and the step does not end before stable is well again.
@@ -128,7 +128,7 @@ def _differs(compared: int, paths: tuple[str, ...]) -> str:
 
 def warming(position: Position) -> bool:
     """Whether slow answers do not count yet. Whoever says himself what is slow (``slow_over: 500ms``) means the first answer too."""
-    return position.plan.guard.slow_over_s == 0 and position.elapsed_s < limits.WARM_UP_S
+    return position.plan.guard.slow_over_s == 0 and position.warmed_s < limits.WARM_UP_S
 
 
 def flow_of(position: Position) -> Flow:

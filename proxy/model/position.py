@@ -44,7 +44,8 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     of the endpoints of this batch that go out of service and into it. Of ``endpoints`` (stable's, the candidate's) ``shared`` have the
     same address. ``ready_s`` is for how long what a step waits for has been healthy without a break, ``ill_s`` for how long an endpoint
     of the candidate that is in service already has not been. ``forced``: no freeze holds the way into the present step.
-    ``overdue``: the deadline has passed and has had its say.
+    ``overdue``: the deadline has passed and has had its say. ``warmed_s`` is for how long the candidate has answered anybody in this
+    rollout, copies included; it is counted up to ``limits.WARM_UP_S``.
     """
 
     service: str
@@ -79,6 +80,7 @@ class Position(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ill_s: float = 0.0
     forced: bool = False
     overdue: bool = False
+    warmed_s: float = 0.0
 
 
 class Finding(StrEnum):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from proxy import limits
 from proxy.model.position import Finding, Phase, Position, Verdict
 from proxy.rollout import batches, entering, moves
 from proxy.rollout.events import Applied, Event, Heard, Measured
@@ -45,6 +46,7 @@ def when_progressing(position: Position, event: Measured, now: float) -> Outcome
 def when_paused(position: Position, event: Measured, now: float) -> Outcome:
     """A person holds it: only the guard is heard, and seen whether a preview is healthy still."""
     verdict = event.verdict
+    position = _warmed(position, event)
     if not position.asking and position.step >= len(position.plan.steps):
         position = strategy_of(position).observe(position, event)  # nobody's time, but a break is one whoever holds it
     if verdict.finding is Finding.ROLLBACK:
@@ -74,6 +76,7 @@ def when_rolling_back(position: Position, event: Measured, now: float) -> Outcom
 def _counted(position: Position, event: Measured, now: float) -> tuple[Position, bool]:
     """With the time and the requests that count, and whether a freeze is all that it waits for: then no time is the rollout's."""
     strategy = strategy_of(position)
+    position = _warmed(position, event)
     freeze = frozen_until(position.plan.freeze, now) is not None
     after = replace(position, elapsed_s=position.elapsed_s + event.dt_s)
     if position.asking:
@@ -85,6 +88,12 @@ def _counted(position: Position, event: Measured, now: float) -> tuple[Position,
     if freeze and strategy.is_done(after):
         after = replace(after, elapsed_s=position.elapsed_s)
     return after, freeze
+
+
+def _warmed(position: Position, event: Measured) -> Position:
+    """Who answers anybody warms up, whoever's time it is; counted no further than it matters, lest a pause be days of progress."""
+    serves = position.weight_bp > 0 or position.phase is Phase.SHADOWING
+    return replace(position, warmed_s=min(limits.WARM_UP_S, position.warmed_s + event.dt_s)) if serves else position
 
 
 def _alarms(position: Position, verdict: Verdict) -> bool:

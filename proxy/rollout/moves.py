@@ -96,6 +96,7 @@ def began(position: Position, *, target: str, fingerprint: str, plan: RolloutPla
         ill_s=0.0,
         forced=False,
         overdue=False,
+        warmed_s=0.0,
     )
 
 

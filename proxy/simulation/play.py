@@ -212,8 +212,8 @@ class _Play:
         position, plan = self.position, self.position.plan
         waits = math.inf if position.phase is Phase.PAUSED else self._step_ends_in_s()
         waits = min(waits, self._traffic.level_until(self.now) - self.now, self._outage_s())
-        if 0 < limits.WARM_UP_S - position.elapsed_s:  # from then on answers may be slow
-            waits = min(waits, limits.WARM_UP_S - position.elapsed_s)
+        if 0 < limits.WARM_UP_S - position.warmed_s:  # from then on answers may be slow
+            waits = min(waits, limits.WARM_UP_S - position.warmed_s)
         if position.phase is not Phase.PAUSED and position.elapsed_s < plan.deadline_s:
             waits = min(waits, plan.deadline_s - position.elapsed_s)
         return max(waits, limits.CONTROL_TICK_S)

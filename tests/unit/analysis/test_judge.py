@@ -24,7 +24,7 @@ ORDERS = Check("orders", prometheus=PrometheusQuery("http://p", "q"), min=0.9)
 def at(*checks: Check, phase: Phase = Phase.PROGRESSING, weight_bp: int = 500, **plan: Any) -> Position:
     """A rollout under way."""
     made = RolloutPlan(**{"checks": checks, "failure_limit": 0} | plan)
-    return Position("shop", "v1", phase, "v2", rollout=4, plan=made, weight_bp=weight_bp, slow_over_s=0.2, elapsed_s=60.0)
+    return Position("shop", "v1", phase, "v2", rollout=4, plan=made, weight_bp=weight_bp, slow_over_s=0.2, warmed_s=30.0)
 
 
 def cell(version: str, draws: int, failed: int = 0, **fields: Any) -> CellDelta:
@@ -189,7 +189,7 @@ def test_a_candidate_that_fails_beyond_an_outage_is_rolled_back() -> None:
 
 
 def test_a_candidate_is_given_time_to_warm_up_before_stables_p99_counts() -> None:
-    cold, warm = replace(at(), elapsed_s=29.0), replace(at(), elapsed_s=30.0)
+    cold, warm = replace(at(), warmed_s=29.0), replace(at(), warmed_s=30.0)
     slow = (cell("v2", 200, draw_slow=50, slow_users=[1]), cell("v1", 3800, draw_slow=38))
 
     assert [Finding.PASS, Finding.ROLLBACK] == [verdict(position, *slow).finding for position in (cold, warm)]
@@ -199,7 +199,7 @@ def test_a_candidate_is_given_time_to_warm_up_before_stables_p99_counts() -> Non
 
 
 def test_an_operators_own_bound_counts_from_the_first_answer() -> None:
-    position = replace(at(guard=Guard(slow_over_s=0.2)), elapsed_s=0.0)
+    position = replace(at(guard=Guard(slow_over_s=0.2)), warmed_s=0.0)
 
     assert Finding.ROLLBACK is verdict(position, cell("v2", 200, draw_slow=50), cell("v1", 3800, draw_slow=38)).finding
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from proxy import limits
 from proxy.errors import OperatorError
 from proxy.model.position import Finding, Phase, Position, Record, Verdict
 from proxy.model.rollout import RolloutPlan
@@ -95,7 +97,9 @@ def test_a_promotion_that_was_decided_is_not_paused() -> None:
 
 @pytest.mark.parametrize("position", [PAUSED, GATED])
 def test_while_a_person_holds_it_no_time_and_no_request_counts(position: Position) -> None:
-    assert (position, ()) == step(position, measured(1000.0, 1000), NOW)
+    warm = replace(position, warmed_s=limits.WARM_UP_S)
+
+    assert (warm, ()) == step(position, measured(1000.0, 1000), NOW)
 
 
 def test_a_resumed_step_goes_on_where_it_was() -> None:

@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from proxy.analysis.judge import warming
 from proxy.model.position import Finding, Phase, Verdict
-from proxy.model.rollout import GateStep, Guard, RolloutPlan, WeightStep
-from proxy.rollout.events import Measured
+from proxy.model.rollout import GateStep, Guard, Hook, RolloutPlan, ShadowStep, WeightStep
+from proxy.rollout.events import Measured, TargetSet
 from proxy.rollout.measuring import silent
-from tests.unit.rollout.positions import BAD, NEW, PASS, RUNNING, after, measured, named, said, story
+from tests.unit.rollout.positions import BAD, NEW, PASS, RUNNING, after, heard, measured, named, said, story
 
 PLAN = RolloutPlan(steps=(WeightStep(500), WeightStep(5000)))
 
@@ -22,6 +23,37 @@ def looked(slow_over_s: float) -> Measured:
 
 def test_the_guard_comes_before_the_deadline() -> None:
     assert "too many failures" == after(RUNNING, measured(100.0, verdict=BAD)).reason
+
+
+@pytest.mark.parametrize(
+    ("begun", "warmed_s"),
+    [
+        (named(plan=replace(PLAN, steps=(WeightStep(500, for_s=1e6),))), 9.0),
+        (named(plan=replace(PLAN, steps=(ShadowStep(500, for_s=1e6),))), 9.0),
+        (named(plan=replace(PLAN, hooks=(Hook("before_step", "http://ci/x"),))), 0.0),
+        (named(plan=RolloutPlan(strategy="blue_green", steps=())), 0.0),
+    ],
+    ids=["in weight", "in shadow", "at hooks", "in a preview"],
+)
+def test_a_candidate_warms_up_while_it_serves(begun: TargetSet, warmed_s: float) -> None:
+    assert warmed_s == after(NEW, begun, measured(9.0)).warmed_s
+
+
+def test_what_hooks_take_before_the_first_weight_warms_nobody_up() -> None:
+    hooked = replace(PLAN, steps=(WeightStep(500, for_s=1e6),), hooks=(Hook("before_rollout", "http://ci/x"),))
+    asked = after(NEW, named(plan=hooked), measured(600.0))
+    begun = after(asked, heard(asked))
+
+    assert [True, True, False] == [
+        warming(position) for position in (begun, after(begun, measured(29.0)), after(begun, measured(30.0)))
+    ]
+
+
+def test_a_candidate_warms_up_in_a_pause_too_and_anew_in_the_next_rollout() -> None:
+    running = after(NEW, named(plan=replace(PLAN, steps=(WeightStep(500, for_s=1e6),))), measured(9.0))
+    paused = after(running, said("pause"), measured(9.0))
+
+    assert [18.0, 30.0, 0.0] == [position.warmed_s for position in (paused, after(paused, measured(1e6)), after(paused, named("v3")))]
 
 
 ALARM = Verdict(Finding.PAUSE, "slow", {"log_evidence": 8.0, "threshold": 6.9})
