@@ -34,6 +34,7 @@ def test_what_goes_as_listed_passes() -> None:
     assert verdict(REFUSED, BAD, ended=True).passed
     assert verdict(ANSWER, OK).passed
     assert verdict(CUT, OK[:-1], ended=True).passed
+    assert verdict(CUT, BAD.replace(b"400", b"502")).passed
 
 
 @pytest.mark.parametrize(
