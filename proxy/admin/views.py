@@ -15,7 +15,8 @@ from proxy.model.position import RESTING, Phase, Revision
 from proxy.model.service import Service
 from proxy.model.url import without_secrets
 from proxy.rollout.machine import waiting_for
-from proxy.rollout.moves import progress_of, where
+from proxy.rollout.moves import where
+from proxy.rollout.strategies import strategy_of
 
 
 def status(control: Control) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def _progress(control: Control, standing: Standing, recent: dict[str, Recent]) -
     position = standing.position
     running = position.phase not in RESTING
     now = recent.get(position.candidate)
-    step, steps = progress_of(position)
+    step, steps = strategy_of(position).progress(position)
     return {
         "stable": position.stable,
         "candidate": position.candidate or None,

@@ -1,4 +1,4 @@
-"""Endpoints as the machine is told of them: all of stable and of the candidate, in the configuration's order, over all workers."""
+"""Endpoints as the machine is told of them: of the versions its strategy goes by, in the configuration's order, over all workers."""
 
 from __future__ import annotations
 
@@ -8,22 +8,20 @@ from proxy.control import totals
 from proxy.model.position import Position
 from proxy.model.service import Service
 from proxy.rollout.events import EndpointLevel
-
-LOOKED_AT = ("rolling", "blue_green")
-"""Strategies that go by the health of endpoints; for the others nothing is looked up."""
-
+from proxy.rollout.strategies import strategy_of
 
 Look = Callable[[], Mapping[tuple[str, str, str], totals.EndpointLevel]]
 """``Totals.endpoints``, or what it said of the same report: it adds up every endpoint of every worker."""
 
 
 def endpoint_levels(service: Service | None, position: Position, look: Look) -> tuple[EndpointLevel, ...]:
-    """Those of the rollout's two versions; none when its strategy does not ask."""
-    if service is None or position.plan.strategy not in LOOKED_AT:
+    """Those of the versions that the rollout's strategy goes by; nothing is looked up where it goes by none."""
+    names = strategy_of(position).looked_at(position)
+    if service is None or not names:
         return ()
     levels = look()
     found = []
-    for name in (position.stable, position.candidate):
+    for name in names:
         version = service.version(name)
         for endpoint in version.endpoints if version is not None else ():
             level = levels.get((service.name, name, endpoint.label))

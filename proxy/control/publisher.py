@@ -22,6 +22,7 @@ from proxy.model.plan import RoutePlan, ServicePlan
 from proxy.model.position import RESTING, WEIGHT_BP_MAX, Phase, Position
 from proxy.model.service import Service, Version
 from proxy.rollout.rolling import in_service
+from proxy.rollout.strategies import strategy_of
 from proxy.shadow.messages import Rules
 from proxy.telemetry.cutover import Cutover, merged
 
@@ -104,7 +105,7 @@ def _alone(position: Position) -> bool:
 
 def is_rolling(position: Position) -> bool:
     """Whether endpoints of the service move from one version to the other just now."""
-    return position.plan.strategy == "rolling" and position.phase not in RESTING
+    return strategy_of(position).IN_BATCHES and position.phase not in RESTING
 
 
 def standby_of(service: Service, position: Position | None) -> tuple[tuple[str, str], ...]:
@@ -127,8 +128,7 @@ def _knocked(service: Service, position: Position | None) -> tuple[str, ...]:
     """Versions whose endpoints a rollout goes by, where the configuration does not say how their health is asked for."""
     if position is None or position.phase in RESTING or service.health is not None:
         return ()
-    looked_at = {"rolling": (position.stable, position.candidate), "blue_green": (position.candidate,)}
-    return looked_at.get(position.plan.strategy, ())
+    return strategy_of(position).looked_at(position)
 
 
 def _served(service: Service, position: Position, weights: dict[str, float]) -> dict[str, float]:

@@ -16,6 +16,9 @@ from proxy.rollout.events import Measured
 from proxy.rollout.strategy import Stand
 from proxy.rollout.words import duration, listed
 
+IN_BATCHES = False
+TOGETHER = True
+
 
 def next_step(position: Position, step: int) -> Stand:
     """See ``strategy.Strategy``. The preview is the step after the plan's last."""
@@ -62,6 +65,16 @@ def waiting_for(position: Position, candidate_rps: float | None) -> str:
     if not is_done(position):
         return f"{position.candidate} healthy for {duration(int(position.ready_s))} of {duration(position.plan.interval_s)}"
     return ""
+
+
+def progress(position: Position) -> tuple[int, int]:
+    """See ``strategy.Strategy``. The preview is a step."""
+    return position.step, len(position.plan.steps) + 1
+
+
+def looked_at(position: Position) -> tuple[str, ...]:
+    """See ``strategy.Strategy``. Stable serves already."""
+    return (position.candidate,)
 
 
 def where(position: Position) -> str:

@@ -14,6 +14,9 @@ from proxy.rollout.events import Measured
 from proxy.rollout.strategy import Stand
 from proxy.rollout.words import duration, percent
 
+IN_BATCHES = False
+TOGETHER = False
+
 
 def next_step(position: Position, step: int) -> Stand:
     """See ``strategy.Strategy``. A gate keeps the weight it is entered with; past the last step is promotion."""
@@ -69,6 +72,16 @@ def waiting_for(position: Position, candidate_rps: float | None) -> str:
     if position.step_elapsed_s < step.for_s:
         missing.append(f"{duration(int(position.step_elapsed_s))} of {duration(step.for_s)}")
     return ", and ".join(missing)
+
+
+def progress(position: Position) -> tuple[int, int]:
+    """See ``strategy.Strategy``."""
+    return position.step, len(position.plan.steps)
+
+
+def looked_at(position: Position) -> tuple[str, ...]:
+    """See ``strategy.Strategy``. Endpoints are nothing to it."""
+    return ()
 
 
 def where(position: Position) -> str:

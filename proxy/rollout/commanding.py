@@ -10,6 +10,7 @@ from proxy.rollout import batches, moves, rolling
 from proxy.rollout.events import Command, Publish
 from proxy.rollout.freeze import frozen_until, told
 from proxy.rollout.moves import Outcome
+from proxy.rollout.strategies import strategy_of
 from proxy.rollout.targets import left_for
 from proxy.rollout.words import listed
 
@@ -56,15 +57,16 @@ def promote(position: Position, event: Command, now: float) -> Outcome:
     """A step on, whatever the present one or the door before it still waits for; ``full``: past all that are left."""
     _unless_frozen(position.plan, event, now, "goes a step on")
     forced = _forced(position.plan, event, now)
-    if event.full and position.plan.strategy == "rolling":
+    strategy = strategy_of(position)
+    if event.full and strategy.IN_BATCHES:
         return _promote_all(position, event, forced)
     if event.full:
         last = len(position.plan.steps) + 1
         return moves.advance(position, last, now, why=f"promoted in full by {event.by}{forced}", by=event.by, forced=bool(forced))
     why = f"promoted by {event.by}{forced}"
-    if position.plan.strategy == "rolling" and (position.part or not position.asking):
+    if strategy.IN_BATCHES and (position.part or not position.asking):
         return _promote_batch(position, event, why, forced=bool(forced))
-    preview = position.plan.strategy == "blue_green" and position.step >= len(position.plan.steps)
+    preview = strategy.TOGETHER and position.step >= len(position.plan.steps)
     if preview and position.coming and not event.force:
         raise Refused(
             f"{listed(position.coming)} of {position.candidate} is not known to be healthy, and everything would go there; "

@@ -74,7 +74,7 @@ class Measured(msgspec.Struct, frozen=True):
     """``dt_s`` seconds were observed since the last of these, in which the split drew ``candidate_requests`` for the candidate.
 
     In a shadow step those are the copies it has answered. Both are differences, not totals. ``verdict`` is the judge's on everything
-    the rollout has counted so far. ``endpoints`` are all of stable and of the candidate, in the configuration's order.
+    the rollout has counted so far. ``endpoints`` are all of the versions that the strategy looks at, in the configuration's order.
     ``slow_over_s`` is stable's p99 of the last five minutes, 0: not known.
     """
 

@@ -35,7 +35,7 @@ def when_progressing(position: Position, event: Measured, now: float) -> Outcome
         if not frozen and entering.door_of(position) in (entering.START, entering.FREEZE, entering.READY):
             return moves.arrived(after, entering.go_on(after, now), why="the freeze is over")
         return after, ()
-    if position.plan.strategy == "rolling":
+    if strategy_of(position).IN_BATCHES:
         return batches.look(after, event, now, frozen=frozen, silent=silent(verdict))
     if frozen or not (strategy_of(after).is_done(after) and silent(verdict)):
         return after, ()

@@ -24,7 +24,7 @@ _KINDS: Final = {Phase.PROMOTING: "promoting", Phase.STABLE: "shadowed", Phase.P
 def at_gate(position: Position) -> bool:
     """Whether the present step is a manual gate, whatever else has paused the rollout meanwhile."""
     steps = position.plan.steps
-    if position.phase is not Phase.PAUSED or position.asking or position.step >= len(steps) or position.plan.strategy == "rolling":
+    if position.phase is not Phase.PAUSED or position.asking or position.step >= len(steps) or strategy_of(position).IN_BATCHES:
         return False
     step = steps[position.step]
     return isinstance(step, GateStep) and step.gate == "manual"
@@ -48,7 +48,7 @@ def served(position: Position) -> tuple[object, ...]:
 
 def effects(before: Position, after: Position, records: tuple[Record, ...], asks: tuple[Ask, ...] = ()) -> tuple[Effect, ...]:
     """Records, then the publication if workers are concerned, then what is asked of the world."""
-    together = after.phase is Phase.PROMOTING and after.plan.strategy == "blue_green"
+    together = after.phase is Phase.PROMOTING and strategy_of(after).TOGETHER
     told = (Publish(barrier=together),) if served(before) != served(after) else ()
     return (*records, *told, *asks)
 
@@ -288,14 +288,6 @@ def note(
         "weight_bp": after.weight_bp,
     }
     return Record(kind, reason, {**(figures or {}), **own}, by)
-
-
-def progress_of(position: Position) -> tuple[int, int]:
-    """How far a rollout is, and of how much: in steps, counted from 0; in a rolling one in endpoints that have moved."""
-    if position.plan.strategy == "rolling":
-        return position.moved, max(position.endpoints)
-    preview = position.plan.strategy == "blue_green"
-    return position.step, len(position.plan.steps) + preview
 
 
 def where(position: Position) -> str:

@@ -38,6 +38,9 @@ DUE = "due"
 
 _QUARTERS = 4
 
+IN_BATCHES = True
+TOGETHER = False
+
 
 # ---- the face of a strategy -----------------------------------------------------------------------------------------------------
 
@@ -92,6 +95,16 @@ def waiting_for(position: Position, candidate_rps: float | None) -> str:
             return "workers to speak of its endpoints"
         case _:
             return f"{listed(position.coming)} to be healthy" if position.coming else ""
+
+
+def progress(position: Position) -> tuple[int, int]:
+    """See ``strategy.Strategy``. In endpoints that have moved."""
+    return position.moved, max(position.endpoints)
+
+
+def looked_at(position: Position) -> tuple[str, ...]:
+    """See ``strategy.Strategy``."""
+    return position.stable, position.candidate
 
 
 def where(position: Position) -> str:

@@ -8,10 +8,21 @@ from __future__ import annotations
 from proxy.model.position import Phase, Position
 from proxy.model.rollout import GateStep, ShadowStep
 from proxy.rollout import canary
-from proxy.rollout.canary import observe
+from proxy.rollout.canary import IN_BATCHES, TOGETHER, looked_at, observe, progress
 from proxy.rollout.strategy import Stand
 
-__all__ = ["done", "is_done", "next_step", "observe", "waiting_for", "where"]
+__all__ = [
+    "IN_BATCHES",
+    "TOGETHER",
+    "done",
+    "is_done",
+    "looked_at",
+    "next_step",
+    "observe",
+    "progress",
+    "waiting_for",
+    "where",
+]
 
 
 def next_step(position: Position, step: int) -> Stand:

@@ -1,7 +1,7 @@
 """What a strategy is: it says which step comes next, whether the present one is done, and what it waits for. Nothing else.
 
-A new strategy is a file with these functions and a line in ``moves.STRATEGIES``. Phases, guard, deadline, hooks, freezes, commands,
-records and publishing are the machine's and the same for all.
+A new strategy is a file with these names and a line in ``strategies.STRATEGIES``; the machine asks none what it is called. Phases,
+guard, deadline, hooks, freezes, commands, records and publishing are the machine's and the same for all.
 """
 
 from __future__ import annotations
@@ -32,6 +32,12 @@ class Stand(msgspec.Struct, frozen=True):
 class Strategy(Protocol):
     """The face of a strategy's module. All are pure."""
 
+    IN_BATCHES: bool
+    """Endpoints are replaced by it, a batch at a time (``batches``); it has no use for a plan's steps."""
+
+    TOGETHER: bool
+    """Its promotion gives everything to the candidate in one moment, in all workers."""
+
     def next_step(self, position: Position, step: int) -> Stand:
         """Where the rollout stands on entering step number ``step`` (from 0) from its position."""
 
@@ -46,6 +52,12 @@ class Strategy(Protocol):
 
     def waiting_for(self, position: Position, candidate_rps: float | None) -> str:
         """What the present step still waits for, for people; empty when nothing is missing."""
+
+    def progress(self, position: Position) -> tuple[int, int]:
+        """How far the rollout is, and of how much: in steps, counted from 0, or in endpoints."""
+
+    def looked_at(self, position: Position) -> tuple[str, ...]:
+        """The versions by the health of whose endpoints it goes."""
 
     def where(self, position: Position) -> str:
         """The step the rollout stands at, in words; steps are numbered from 1 for people."""

@@ -28,6 +28,7 @@ from proxy.model.rollout import Cause, RolloutPlan, ShadowStep, Step, WeightStep
 from proxy.rollout.events import Applied, Ask, Command, Event, Measured
 from proxy.rollout.machine import initial, step, waiting_for
 from proxy.rollout.moves import at_gate
+from proxy.rollout.strategies import strategy_of
 from proxy.simulation import outside
 from proxy.simulation.chance import poisson
 from proxy.simulation.crowd import flow_of
@@ -228,7 +229,7 @@ class _Play:
     def _step_ends_in_s(self) -> float:
         """When the present step can end at the earliest, as far as can be said now."""
         position, entered = self.position, self._entered()
-        if position.plan.strategy == "rolling":
+        if strategy_of(position).IN_BATCHES:
             return self._part_ends_in_s()
         if not isinstance(entered, WeightStep | ShadowStep) or (isinstance(entered, WeightStep) and not position.weight_bp):
             return max(position.plan.interval_s - position.step_elapsed_s, limits.CONTROL_TICK_S)
@@ -258,7 +259,7 @@ class _Play:
         return max(missing - 4 * math.sqrt(missing), 0.05) / rps
 
     def _entered(self) -> Step | None:
-        steps = self.position.plan.steps if self.position.plan.strategy != "rolling" else ()
+        steps = () if strategy_of(self.position).IN_BATCHES else self.position.plan.steps
         return steps[self.position.step] if self.position.step < len(steps) else None
 
     def _hear(self, event: Event) -> None:

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 from msgspec.structs import replace
 
 from proxy.model.position import Phase, Position, Record
@@ -74,16 +71,3 @@ def test_a_gate_before_any_step_says_so() -> None:
     record = effects[0]
     assert isinstance(record, Record)
     assert (Phase.PAUSED, 0, "the target is v3; gate before the first step") == (after.phase, after.weight_bp, record.reason)
-
-
-@pytest.mark.parametrize(
-    ("strategy", "fields", "progress"),
-    [
-        ("canary", {"step": 2}, (2, 4)),
-        ("shadow", {"step": 0}, (0, 4)),
-        ("blue_green", {"step": 4}, (4, 5)),
-        ("rolling", {"step": 7, "moved": 3, "endpoints": (5, 6)}, (3, 6)),
-    ],
-)
-def test_progress_is_in_steps_or_in_endpoints(strategy: Any, fields: dict[str, Any], progress: tuple[int, int]) -> None:
-    assert progress == moves.progress_of(replace(RUNNING, plan=replace(PLAN, strategy=strategy), **fields))
