@@ -70,6 +70,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     copies.add_argument("--rounds", type=_between(1, ROUNDS_MAX), default=5)
     copies.add_argument("--seconds", type=_between(1, SECONDS_MAX), default=4, help="of one measurement")
+    copies.add_argument("--only", choices=mirroring.PROXIES, help="no other proxies, for more rounds in the same time")
     written = verbs.add_parser("report", help="the tables and the picture of a run, from its result files")
     written.add_argument("files", nargs="*", type=Path, help="of `compare`; default: those of the latest run")
     written.add_argument("--readme", action="store_true", help="put them into loadtest/README.md too")
@@ -134,7 +135,7 @@ def slowed(options: argparse.Namespace) -> int:
 
 def mirrored(options: argparse.Namespace) -> int:
     """Measure mirroring; 1 when a request failed."""
-    found = mirroring.mirror(options.rounds, options.seconds, print)
+    found = mirroring.mirror(options.rounds, options.seconds, print, only=options.only)
     print(f"\n{mirroring.table(found)}")
     return 1 if any(figures.failed for figures in found.values()) else 0
 

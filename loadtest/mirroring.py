@@ -37,6 +37,11 @@ class Mode:
     launch: Callable[[Site], Launch]
     copies: bool
 
+    @property
+    def proxy(self) -> str:
+        """Whose it is."""
+        return self.name.split(",")[0]
+
 
 def headgate_with(shadow: str) -> Callable[[Site], Launch]:
     """headgate, everything to the first origin."""
@@ -80,6 +85,7 @@ MODES = (
     Mode("envoy", envoy.missing, envoy_with(False), False),
     Mode("envoy, mirror", envoy.missing, envoy_with(True), True),
 )
+PROXIES = tuple(dict.fromkeys(mode.proxy for mode in MODES))
 
 
 @dataclass
@@ -170,11 +176,11 @@ def _comparer_ns(pid: int) -> int:
     return 0
 
 
-def mirror(rounds: int, seconds: int, say: Callable[[str], None]) -> dict[str, Figures]:
-    """Rounds of every mode that can run here."""
+def mirror(rounds: int, seconds: int, say: Callable[[str], None], *, only: str | None = None) -> dict[str, Figures]:
+    """Rounds of every mode that can run here, or of one proxy's."""
     if not program("nginx") or not program("wrk"):
         raise RigError("mirror needs nginx as its origin and wrk as its client; one of them is not installed")
-    modes = [mode for mode in MODES if not mode.missing()]
+    modes = [mode for mode in MODES if only in (None, mode.proxy) and not mode.missing()]
     found = {mode.name: Figures([], [], [], []) for mode in modes}
     with tempfile.TemporaryDirectory(prefix="headgate-mirror-") as name, Children(Path(name)) as children:
         folder = Path(name)
@@ -202,7 +208,8 @@ def mirror(rounds: int, seconds: int, say: Callable[[str], None]) -> dict[str, F
 
 
 def table(found: dict[str, Figures]) -> str:
-    """Markdown, medians over the rounds; the p99 of mirroring modes also as a ratio to the same proxy's without."""
+    """Markdown, medians over the rounds; the p99 of mirroring modes also as a ratio to the same proxy's without in the same round, with
+    the least and the greatest."""
     rows = [
         "| | CPU us/request | of it comparing | p99 ms | p99 ms, shadow hangs | failed |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
@@ -223,4 +230,4 @@ def _against(values: list[float], alone: Figures | None, own: Figures) -> str:
     if alone is None or alone is own:
         return f"{middle:.2f}"
     ratios = [one / other for one, other in zip(values, alone.healthy_ms, strict=True)]
-    return f"{middle:.2f} ({median(ratios):.2f}x)"
+    return f"{middle:.2f} ({median(ratios):.2f}x, {min(ratios):.2f}-{max(ratios):.2f})"
