@@ -76,7 +76,7 @@ class ClientConnection(asyncio.Protocol):
         self._buffer = bytearray()
         self._reading = True
         self._writable = True
-        self._take_by = inf  # while it is not writable: when it is gone if it has taken nothing more
+        self._take_by = inf  # when it is gone if it has taken nothing more of what was written, while it takes nothing
         self._half_closed = False
         self._leaving = False  # half closed as well, but something that it sent before has not been read yet
         self._lingered = 0
@@ -269,7 +269,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _set_deadline(self, deadline: float) -> None:
         """Nothing that is waited for outlives the time of a client that takes no answer."""
-        if not self._writable and deadline > self._take_by:
+        if deadline > self._take_by:
             deadline = self._take_by
         self.deadline = deadline
         if deadline < self.wake_at:

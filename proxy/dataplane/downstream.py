@@ -99,6 +99,7 @@ class Downstream(ClientConnection):
 
     def resume_writing(self) -> None:
         self._writable = True
+        self._take_by = inf
         if self._state == FLUSH:
             self._plane.loop.call_soon(self.transport.close)  # not from within its own writing
             return
@@ -124,7 +125,7 @@ class Downstream(ClientConnection):
 
     def _exchange_timed_out(self, now: float) -> None:
         exchange = self._exchange
-        if not self._writable and now >= self._take_by:
+        if now >= self._take_by:
             self.give_up()
             return
         if self._state == BODY and not self._leaving:
