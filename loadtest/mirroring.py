@@ -37,10 +37,10 @@ class Mode:
     launch: Callable[[Site], Launch]
     copies: bool
 
-    @property
-    def proxy(self) -> str:
-        """Whose it is."""
-        return self.name.split(",")[0]
+
+def proxy_of(name: str) -> str:
+    """Whose mode it is."""
+    return name.partition(",")[0]
 
 
 def headgate_with(shadow: str) -> Callable[[Site], Launch]:
@@ -85,7 +85,7 @@ MODES = (
     Mode("envoy", envoy.missing, envoy_with(False), False),
     Mode("envoy, mirror", envoy.missing, envoy_with(True), True),
 )
-PROXIES = tuple(dict.fromkeys(mode.proxy for mode in MODES))
+PROXIES = tuple(dict.fromkeys(proxy_of(mode.name) for mode in MODES))
 
 
 @dataclass
@@ -180,7 +180,7 @@ def mirror(rounds: int, seconds: int, say: Callable[[str], None], *, only: str |
     """Rounds of every mode that can run here, or of one proxy's."""
     if not program("nginx") or not program("wrk"):
         raise RigError("mirror needs nginx as its origin and wrk as its client; one of them is not installed")
-    modes = [mode for mode in MODES if only in (None, mode.proxy) and not mode.missing()]
+    modes = [mode for mode in MODES if only in (None, proxy_of(mode.name)) and not mode.missing()]
     found = {mode.name: Figures([], [], [], []) for mode in modes}
     with tempfile.TemporaryDirectory(prefix="headgate-mirror-") as name, Children(Path(name)) as children:
         folder = Path(name)
@@ -215,7 +215,7 @@ def table(found: dict[str, Figures]) -> str:
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, figures in found.items():
-        alone = found.get(name.split(",")[0])
+        alone = found.get(proxy_of(name))
         healthy, hanging = (_against(values, alone, figures) for values in (figures.healthy_ms, figures.hanging_ms))
         rows.append(
             f"| {name} | {median(figures.cpu_us):.1f} | {median(figures.comparer_us):.1f} | {healthy} | {hanging} | {figures.failed} |"

@@ -85,15 +85,13 @@ class Crowd:
 
     def pass_time(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until) -> tuple[float, Counts]:
         """See ``Flow``. ``until.failures`` are those of users who have not failed before."""
-        counts, now, new_max = Counts(), begin_s, self._new + until.failures
-        while now < end_s:
-            stretch_end = min(end_s, self._traffic.level_until(now))
+        counts, new_max = Counts(), self._new + until.failures
+
+        def stretch(now: float, stretch_end: float) -> float:
             left = until._replace(failures=new_max - self._new, slow=until.slow - counts.candidate_slow)
-            stop = self._stretch(chance, now, stretch_end, share, left, counts)
-            if stop < stretch_end:
-                return stop, counts
-            now = stretch_end
-        return end_s, counts
+            return self._stretch(chance, now, stretch_end, share, left, counts)
+
+        return self._traffic.level_by_level(begin_s, end_s, stretch), counts
 
     def _stretch(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until, counts: Counts) -> float:
         """One stretch of level rates, to the slow answer at which it stops, if the struck do not stop it first."""

@@ -8,6 +8,7 @@ costs six draws however many requests it has, and the moment of the n-th failure
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from random import Random
 from typing import Final, NamedTuple, Protocol
 
@@ -154,15 +155,24 @@ class Traffic(msgspec.Struct, frozen=True):
 
     def pass_time(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until) -> tuple[float, Counts]:
         """See ``Flow``."""
-        counts, now = Counts(), begin_s
+        counts = Counts()
+
+        def stretch(now: float, stretch_end: float) -> float:
+            left = until._replace(failures=until.failures - counts.candidate_failed, slow=until.slow - counts.candidate_slow)
+            return self._stretch(chance, now, stretch_end, share, left, counts)
+
+        return self.level_by_level(begin_s, end_s, stretch), counts
+
+    def level_by_level(self, begin_s: float, end_s: float, stretch: Callable[[float, float], float]) -> float:
+        """Pass from one level of rates to the next, to the end or to where ``stretch`` (its begin and end) says that it stopped."""
+        now = begin_s
         while now < end_s:
             stretch_end = min(end_s, self.level_until(now))
-            left = until._replace(failures=until.failures - counts.candidate_failed, slow=until.slow - counts.candidate_slow)
-            stop = self._stretch(chance, now, stretch_end, share, left, counts)
+            stop = stretch(now, stretch_end)
             if stop < stretch_end:
-                return stop, counts
+                return stop
             now = stretch_end
-        return end_s, counts
+        return end_s
 
     def _stretch(self, chance: Random, begin_s: float, end_s: float, share: float, until: Until, counts: Counts) -> float:
         """One stretch of level rates. What comes after it stops does not depend on what came before: it may be drawn anew."""

@@ -53,6 +53,19 @@ async def test_every_call_is_made_in_the_thread_that_opened_the_store() -> None:
     assert (1, False) == (len(threads), threading.get_ident() in threads)
 
 
+async def after_a_full_disk() -> tuple[Ledger, dict[str, str]]:
+    """A ledger whose store has failed to keep progress and can again, and what was failing meanwhile."""
+    store = StoreInMemory([])
+    ledger = Ledger(store, InlineExecutor())
+    store.broken = "disk full"
+    ledger.progress(HERE, None)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    failed = dict(ledger.failing)
+    store.broken = ""
+    return ledger, failed
+
+
 async def test_progress_is_not_written_while_the_one_before_still_is() -> None:
     gate = threading.Event()
 
@@ -69,19 +82,12 @@ async def test_progress_is_not_written_while_the_one_before_still_is() -> None:
 
 
 async def test_progress_that_fails_is_remembered_until_one_succeeds() -> None:
-    store = StoreInMemory([])
-    ledger = Ledger(store, InlineExecutor())
-    store.broken = "disk full"
-    ledger.progress(HERE, None)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    failed = list(ledger.failing.values())
-    store.broken = ""
+    ledger, failed = await after_a_full_disk()
     ledger.progress(HERE, None)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
 
-    assert (["disk full"], {}) == (failed, ledger.failing)
+    assert (["disk full"], {}) == (list(failed.values()), ledger.failing)
 
 
 async def test_a_series_is_not_written_while_the_one_before_still_is() -> None:
@@ -133,14 +139,7 @@ async def test_a_series_that_could_not_be_written_is_told_of() -> None:
 
 
 async def test_a_decision_makes_good_what_was_not_kept_of_progress() -> None:
-    store = StoreInMemory([])
-    ledger = Ledger(store, InlineExecutor())
-    store.broken = "disk full"
-    ledger.progress(HERE, None)
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    failed = dict(ledger.failing)
-    store.broken = ""
+    ledger, failed = await after_a_full_disk()
     await ledger.decide([Decided(HERE)], 1.0)
 
     assert ({"the progress of rollouts": "disk full"}, {}) == (failed, ledger.failing)
