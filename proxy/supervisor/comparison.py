@@ -145,6 +145,7 @@ class Comparison:
         except asyncio.CancelledError:
             with suppress(ProcessLookupError):
                 self._process.kill()
+            await self._process.wait()  # it is nobody's else: a loop that ends before it leaves its transport open
             raise
         self._process = None
         channel.close()
