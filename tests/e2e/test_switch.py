@@ -24,6 +24,8 @@ pytestmark = pytest.mark.e2e
 
 RATE = 2_000.0
 SWITCHES = int(os.environ.get("HEADGATE_SWITCHES", "20"))
+LINES = 16
+"""Connections at least: both workers have some, or there is no order between them to see."""
 PAUSE_S = 0.2
 """Between two switches: some hundred requests on each version."""
 EVENT_S = 10.0
@@ -85,7 +87,7 @@ def test_20_switches_under_2000_requests_a_second_are_linearizable_and_fail_noth
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     proxy = site()
-    load = Paced(proxy.port, [get()], rate=RATE)
+    load = Paced(proxy.port, [get()], rate=RATE, lines=LINES)
     began = time.perf_counter()
     with load.running() as outcome:
         turns, seen = to_and_fro(proxy, outcome, SWITCHES)
@@ -121,7 +123,7 @@ def test_a_worker_that_is_slow_to_commit_is_found_out_without_the_barrier_and_ha
     site: Site, tampering: str, orderly: bool
 ) -> None:
     proxy = site(tampering)
-    with Paced(proxy.port, [get()], rate=RATE).running() as outcome:
+    with Paced(proxy.port, [get()], rate=RATE, lines=LINES).running() as outcome:
         turns, _ = to_and_fro(proxy, outcome, 4)
 
     assert (orderly, []) == (not disorders(outcome.answers, turns), outcome.failures)
@@ -131,7 +133,7 @@ def test_a_blue_green_promotion_and_its_undo_are_the_same_switch(site: Site) -> 
     proxy = site()
     shop = proxy.settings["services"]["shop"]
     shop |= {"target": "v2", "rollout": {"strategy": "blue_green", "interval": "1s"}}
-    with Paced(proxy.port, [get()], rate=RATE / 2).running() as outcome:
+    with Paced(proxy.port, [get()], rate=RATE / 2, lines=LINES).running() as outcome:
         let_pass(PAUSE_S)
         proxy.write()
         asked_at = CLOCK.now()
@@ -168,7 +170,7 @@ def test_a_switch_while_the_proxy_drains_cuts_nothing_off(site: Site) -> None:
 def switched_with(site: Site, tampering: str, then: Callable[[Headgate], None]) -> tuple[Headgate, Outcome, Turn]:
     """One switch to v2 under load, tampered with; ``then`` waits for what follows."""
     proxy = site(tampering)
-    with Paced(proxy.port, [get()], rate=RATE / 4).running() as outcome:
+    with Paced(proxy.port, [get()], rate=RATE / 4, lines=LINES).running() as outcome:
         let_pass(PAUSE_S)
         turn, _ = switch(proxy, "v2")
         then(proxy)
@@ -208,7 +210,7 @@ def test_a_barrier_that_somebody_was_too_slow_for_is_raised_again_and_costs_noth
 def test_workers_whose_supervisor_dies_in_the_barrier_all_go_on_with_the_same_version(site: Site, tampering: str, version: str) -> None:
     """Nobody is left to tell them; they agree by the word that was, or was not, said. The next supervisor finishes the switch."""
     proxy = site(tampering)
-    with Paced(proxy.port, [get()], rate=RATE / 4).running() as outcome:
+    with Paced(proxy.port, [get()], rate=RATE / 4, lines=LINES).running() as outcome:
         let_pass(PAUSE_S)
         asked_at = CLOCK.now()
         with pytest.raises(OSError, match=r".*"):

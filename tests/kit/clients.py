@@ -290,19 +290,26 @@ class Load(_Client):
 
 class Paced(_Client):
     """So many requests a second, whatever becomes of those before; ``heads`` in turn, each request on a connection of its own while
-    it lasts. Answers of ``heads[i]`` are in ``by_head[i]``."""
+    it lasts. Answers of ``heads[i]`` are in ``by_head[i]``.
 
-    def __init__(self, port: int, heads: Sequence[bytes], *, rate: float) -> None:
+    Connections are used in turn. ``lines`` are opened before they are needed: where several workers accept, the few that quick answers
+    need may all be one worker's.
+    """
+
+    def __init__(self, port: int, heads: Sequence[bytes], *, rate: float, lines: int = 0) -> None:
         super().__init__(port)
+        self._lines = lines
         self._heads = heads
         self._gap_s = 1.0 / rate
         self.by_head: list[list[Answer]] = [[] for _ in heads]
-        self._free: list[Line] = []
+        self._free: deque[Line] = deque()
         self._which: dict[Line, int] = {}
         self._sent = 0
 
     def _begin(self) -> None:
         self._due = self._loop.time()
+        for _ in range(self._lines):
+            self._tasks.spawn(self._open(), name="connect")
         self._tick()
 
     def _stop(self) -> None:
@@ -320,14 +327,20 @@ class Paced(_Client):
             self._due += self._gap_s
             index = self._sent % len(self._heads)
             self._sent += 1
-            while self._free and self._free[-1].transport.is_closing():
-                self._free.pop()
+            while self._free and self._free[0].transport.is_closing():
+                self._free.popleft()
             if self._free:
-                self._ask(self._free.pop(), index)
+                self._ask(self._free.popleft(), index)
             else:
                 self._tasks.spawn(self._ask_anew(index), name="connect")
         if not self._stopping:
             self._loop.call_at(self._due, self._tick)
+
+    async def _open(self) -> None:
+        line = await self._connect(self._heard, self._lost)
+        if line is not None:
+            self._free.append(line)
+        self._loop.call_soon(self._maybe_end)
 
     async def _ask_anew(self, index: int) -> None:
         line = await self._connect(self._heard, self._lost)
