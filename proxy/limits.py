@@ -70,6 +70,7 @@ DRAIN_STREAMS_SHARE: Final = 0.8  # of drain_timeout, over which a stopping work
 DRAIN_STREAMS_S: Final = 10.0  # long-lived connections of a version that has left are closed over it: their clients come back spread
 LISTEN_BACKLOG: Final = 4096
 CONNECTIONS_PER_LISTENER_MAX: Final = 1_000_000  # of one worker, unless the operator says fewer; descriptors run out before
+ACCEPTS_OF_THE_LOOP: Final = 8  # a turn and socket; a client who comes alone costs seven vain looks, 0.3 us each
 ACCEPTS_PER_TURN: Final = 64  # connections accepted before others get their turn, where we accept ourselves
 DEPARTURES_PER_TURN: Final = 256  # clients seen to leave before others get their turn
 ACCEPT_PAUSE_S: Final = 0.2  # without accepting, when the process is out of descriptors

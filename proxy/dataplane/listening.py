@@ -18,23 +18,31 @@ Factory = Callable[[], asyncio.Protocol]
 
 
 class Listening:
-    """All sockets of one worker that listen. ``end`` leaves them in order, ``close`` at once."""
+    """All sockets of one worker that listen. ``end`` leaves them in order, ``close`` at once.
+
+    The loop takes one connection from a socket in each of its turns. Where clients come faster, turns that hold next to nothing else
+    cost more than all the rest, so the loop is given each socket several times: descriptors of one queue, each good for one a turn.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._open: list[tuple[asyncio.Server, socket.socket, Factory]] = []
+        self._open: list[tuple[list[asyncio.Server], socket.socket, Factory]] = []
 
     async def begin(self, sock: socket.socket, factory: Factory) -> None:
         """Accept clients on a socket that is bound and listening; ``factory`` makes the protocol of each."""
         create: Any = self._loop.create_unix_server if sock.family == socket.AF_UNIX else self._loop.create_server
-        self._open.append((await create(factory, sock=sock), sock, factory))
+        servers: list[asyncio.Server] = []
+        self._open.append((servers, sock, factory))
+        for number in range(limits.ACCEPTS_OF_THE_LOOP):
+            servers.append(await create(factory, sock=sock.dup() if number else sock))
 
     async def end(self) -> None:
         """Accept no more. Connections that wait already are served; returns when each has its protocol."""
         waiting: list[tuple[socket.socket, Factory]] = []
-        for server, sock, factory in self._open:
+        for servers, sock, factory in self._open:
             waiting += [(connection, factory) for connection in _waiting(sock)]
-            server.close()  # nothing in between: it is the moments that count
+            for server in servers:
+                server.close()  # nothing in between: it is the moments that count
         self._open = []
         for connection, factory in waiting:
             with suppress(OSError):  # gone meanwhile
@@ -42,8 +50,9 @@ class Listening:
 
     def close(self) -> None:
         """Accept no more, whoever may be waiting."""
-        for server, _, _ in self._open:
-            server.close()
+        for servers, _, _ in self._open:
+            for server in servers:
+                server.close()
         self._open = []
 
 

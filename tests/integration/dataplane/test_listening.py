@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from proxy import limits
 from proxy.dataplane.listening import Listening
 from tests.kit.uv import on_uvloop
 from tests.kit.waiting import eventually
@@ -58,6 +61,52 @@ async def test_clients_that_wait_in_the_queue_when_it_ends_are_served(kind: str,
     await doors.end()
 
     assert [b"hello"] * 10 == [await heard(client) for client in clients]
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+@on_uvloop
+async def test_a_turn_of_the_loop_takes_several_clients(kind: str, tmp_path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    sock = listening(tmp_path / "x" if kind == "unix" else None)
+    turn, turns = 0, Counter[int]()
+
+    def turned() -> None:
+        nonlocal turn
+        turn += 1
+        loop.call_soon(turned)
+
+    def taken() -> Greeting:
+        turns[turn] += 1
+        return Greeting()
+
+    turned()
+    doors = Listening(loop)
+    await doors.begin(sock, taken)
+    clients = [connected(sock) for _ in range(2 * limits.ACCEPTS_OF_THE_LOOP)]
+
+    assert {b"hello"} == {await heard(client) for client in clients}
+    assert [limits.ACCEPTS_OF_THE_LOOP] * 2 == list(turns.values())
+    await doors.end()
+
+
+def sockets() -> int:
+    """How many this process has open."""
+    return sum("socket:" in os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+
+
+@pytest.mark.parametrize("in_order", [True, False])
+@on_uvloop
+async def test_no_descriptor_is_left(in_order: bool) -> None:
+    before = sockets()
+    doors = Listening(asyncio.get_running_loop())
+    await doors.begin(listening(), Greeting)
+    assert before + limits.ACCEPTS_OF_THE_LOOP == sockets()
+    if in_order:
+        await doors.end()
+    else:
+        doors.close()
+
+    await eventually(lambda: before == sockets(), 5, "the sockets of before")
 
 
 @on_uvloop
