@@ -29,12 +29,13 @@ class Listening:
         self._open: list[tuple[list[asyncio.Server], socket.socket, Factory]] = []
 
     async def begin(self, sock: socket.socket, factory: Factory) -> None:
-        """Accept clients on a socket that is bound and listening; ``factory`` makes the protocol of each."""
+        """Accept clients on a socket that is bound; ``factory`` makes the protocol of each."""
         create: Any = self._loop.create_unix_server if sock.family == socket.AF_UNIX else self._loop.create_server
         servers: list[asyncio.Server] = []
         self._open.append((servers, sock, factory))
         for number in range(limits.ACCEPTS_OF_THE_LOOP):
-            servers.append(await create(factory, sock=sock.dup() if number else sock))
+            own = sock.dup() if number else sock
+            servers.append(await create(factory, sock=own, backlog=limits.LISTEN_BACKLOG))  # it listens anew, and left alone for 100
 
     async def end(self) -> None:
         """Accept no more. Connections that wait already are served; returns when each has its protocol."""

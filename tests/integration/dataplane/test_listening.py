@@ -36,6 +36,7 @@ def listening(path: Path | None = None) -> socket.socket:
 def connected(sock: socket.socket) -> socket.socket:
     """A client whose connection the kernel has made; the loop has had no turn to see it."""
     client = socket.socket(sock.family)
+    client.settimeout(0.9)
     client.connect(sock.getsockname())
     client.setblocking(False)
     return client
@@ -92,6 +93,20 @@ async def test_a_turn_of_the_loop_takes_several_clients(kind: str, tmp_path: Pat
 def sockets() -> int:
     """How many this process has open."""
     return sum("socket:" in os.readlink(link) for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix"])
+@on_uvloop
+async def test_more_clients_than_a_loop_s_own_queue_has_places_for_are_not_kept_waiting(kind: str, tmp_path: Path) -> None:
+    """A client whom the queue has no place for tries again after one second, three, seven, and nobody is told."""
+    sock = listening(tmp_path / "x" if kind == "unix" else None)
+    doors = Listening(asyncio.get_running_loop())
+    await doors.begin(sock, Greeting)
+    try:
+        clients = [connected(sock) for _ in range(500)]
+        assert [b"hello"] * 500 == await asyncio.gather(*map(heard, clients))
+    finally:
+        doors.close()
 
 
 @pytest.mark.parametrize("in_order", [True, False])
